@@ -1,0 +1,1 @@
+//! Messages, receipts, history, and their SQL.

@@ -1,0 +1,1 @@
+//! Registration, passwords, refresh tokens, guests and invites, and their SQL.

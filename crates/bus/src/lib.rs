@@ -1,0 +1,1 @@
+//! Hints between parts and nodes: publish and subscribe, in-process or over Redis.

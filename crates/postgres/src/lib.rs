@@ -1,0 +1,1 @@
+//! Runs a private, real Postgres for a single node and for tests.

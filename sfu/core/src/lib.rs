@@ -1,0 +1,1 @@
+//! Whose media goes to whom: the media plane, without a socket or a clock.

@@ -1,0 +1,1 @@
+//! The media plane's threads and sockets.

@@ -1,0 +1,1 @@
+//! Signaling's sockets and routes.

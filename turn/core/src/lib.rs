@@ -1,0 +1,1 @@
+//! The bundled STUN/TURN relay, without a socket or a clock.
