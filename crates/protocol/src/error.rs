@@ -134,6 +134,21 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// Every code, in the order of their numbers, for tests and generated pages.
+    pub const ALL: [Self; 11] = [
+        Self::Normal,
+        Self::Drained,
+        Self::TooSlow,
+        Self::HeartbeatMissed,
+        Self::RateLimited,
+        Self::Malformed,
+        Self::TokenExpired,
+        Self::Refused,
+        Self::AuthTimeout,
+        Self::Replaced,
+        Self::Unsupported,
+    ];
+
     /// What the close frame carries.
     pub fn code(self) -> u16 {
         self as u16
