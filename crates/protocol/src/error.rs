@@ -111,6 +111,10 @@ impl ErrorBody {
 pub enum CloseCode {
     /// The client left or hung up.
     Normal = 1000,
+    /// A frame was larger than `max_frame_bytes` of the welcome. Do not reconnect.
+    TooLarge = 1009,
+    /// A part of the server that this needs is not reachable now. Reconnect with jitter.
+    TryAgainLater = 1013,
     /// The server shuts down or moves the session. Reconnect with jitter.
     Drained = 4000,
     /// The client reads too slowly. Reconnect and resume.
@@ -135,8 +139,10 @@ pub enum CloseCode {
 
 impl CloseCode {
     /// Every code, in the order of their numbers, for tests and generated pages.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Normal,
+        Self::TooLarge,
+        Self::TryAgainLater,
         Self::Drained,
         Self::TooSlow,
         Self::HeartbeatMissed,
@@ -157,15 +163,19 @@ impl CloseCode {
     /// Whether a client should open another socket after this.
     pub fn reconnect(self) -> bool {
         match self {
-            Self::Drained
+            Self::TryAgainLater
+            | Self::Drained
             | Self::TooSlow
             | Self::HeartbeatMissed
             | Self::RateLimited
             | Self::TokenExpired
             | Self::AuthTimeout => true,
-            Self::Normal | Self::Malformed | Self::Refused | Self::Replaced | Self::Unsupported => {
-                false
-            }
+            Self::Normal
+            | Self::TooLarge
+            | Self::Malformed
+            | Self::Refused
+            | Self::Replaced
+            | Self::Unsupported => false,
         }
     }
 }

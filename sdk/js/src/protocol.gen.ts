@@ -41,6 +41,8 @@ export const ERROR_CODES = [
 
 export const CLOSE_CODES = {
   Normal: 1000,
+  TooLarge: 1009,
+  TryAgainLater: 1013,
   Drained: 4000,
   TooSlow: 4001,
   HeartbeatMissed: 4002,
@@ -54,7 +56,7 @@ export const CLOSE_CODES = {
 } as const;
 
 /** Close codes after which a client opens another socket. */
-export const RECONNECT_CLOSE_CODES: readonly number[] = [4000, 4001, 4002, 4029, 4401, 4408];
+export const RECONNECT_CLOSE_CODES: readonly number[] = [1013, 4000, 4001, 4002, 4029, 4401, 4408];
 
 /**
  * The server's session description for one offer.
