@@ -1,0 +1,305 @@
+//! What can be typed after `confer`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use confer_protocol::id::RoomId;
+use confer_protocol::room::TrackSource;
+
+use crate::config::Sources;
+
+const EXAMPLES: &str = "\
+Examples:
+  confer serve                         try it on this machine: prints the address to open
+  confer serve --tls self-signed       reachable from phones and other computers
+  confer serve --tls files --tls-cert /etc/ssl/meet.pem --tls-key /etc/ssl/meet.key \\
+      --public-url https://meet.example.org
+  DATABASE_URL=postgres://confer@db/confer confer serve
+  confer token mint --identity alice --room ROOM --expires-in 1h
+  confer config show                   what is in force, and where each value came from
+
+Every setting: `confer config docs`, or docs/config.md.";
+
+/// One self-hosted server for calls and chat: signaling, media (SFU) and chat in one process.
+///
+/// Without any configuration it makes a data directory with its keys and a private PostgreSQL, and
+/// prints the address to open.
+#[derive(Debug, Parser)]
+#[command(name = "confer", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the configuration comes from; every command takes these.
+#[derive(Args, Debug)]
+pub(crate) struct SourceArgs {
+    /// Configuration file (TOML) [default: confer.toml in the data directory, if there is one].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Where keys and the private database live [default: ~/.local/share/confer].
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+
+    /// Sets any setting, such as `--set http.max-body=1MiB`. May be repeated.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the server until SIGTERM or Ctrl-C. A second signal stops it at once.
+    Serve(ServeArgs),
+
+    /// Access tokens for an app's own users.
+    #[command(subcommand)]
+    Token(TokenCommand),
+
+    /// Brings the database's schema up to this version, and stops. `serve` does it too.
+    Migrate,
+
+    /// Looks at the configuration without starting anything.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Args, Debug, Default)]
+pub(crate) struct ServeArgs {
+    /// Parts to run, separated by commas: signaling, sfu, chat [default: all].
+    #[arg(long, value_name = "LIST")]
+    roles: Option<String>,
+
+    /// Address and port for browsers [default: 127.0.0.1:7880; with TLS [::]:7880].
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+
+    /// The address people open, if it is not the one listened at.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+
+    /// Certificate: off, self-signed or files [default: off].
+    #[arg(long, value_name = "MODE")]
+    tls: Option<String>,
+
+    /// Certificate chain (PEM), with `--tls files`.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+
+    /// Private key (PEM), with `--tls files`.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+
+    /// UDP port for media [default: 7882].
+    #[arg(long, value_name = "PORT")]
+    udp_port: Option<String>,
+
+    /// Addresses clients send media to, separated by commas [default: this host's own].
+    #[arg(long, value_name = "LIST")]
+    announce: Option<String>,
+
+    /// Log lines as text or json [default: text].
+    #[arg(long, value_name = "FORMAT")]
+    log: Option<String>,
+
+    /// Least level to log: error, warn, info, debug, trace [default: info].
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Prints a token for one of your users, signed with the server's API key.
+    ///
+    /// Back ends do the same with any JWT library: HS256, the key id in `kid`. The key is read from
+    /// the data directory, or from CONFER_API_KEY and CONFER_API_SECRET.
+    Mint(MintArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MintArgs {
+    /// The user's name in your own system; the same one is always the same person.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) identity: String,
+
+    /// What others see [default: the identity].
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+
+    /// Room the token is good for; may be repeated. Without one: rooms the user is a member of.
+    #[arg(long = "room", value_name = "ID", conflicts_with = "all_rooms")]
+    pub(crate) rooms: Vec<RoomId>,
+
+    /// Makes the token good for every room.
+    #[arg(long)]
+    pub(crate) all_rooms: bool,
+
+    /// How long it is good for.
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    pub(crate) expires_in: String,
+
+    /// What the user may send, separated by commas; empty for none.
+    #[arg(long, value_name = "LIST", value_delimiter = ',',
+          default_values = ["microphone", "camera", "screen", "screen-audio"])]
+    pub(crate) publish: Vec<Source>,
+
+    /// The user may not receive media.
+    #[arg(long)]
+    pub(crate) no_subscribe: bool,
+
+    /// The user may not write in chat.
+    #[arg(long)]
+    pub(crate) no_chat_write: bool,
+
+    /// The user may not read chat, nor write.
+    #[arg(long)]
+    pub(crate) no_chat: bool,
+
+    /// The user may create rooms and open direct conversations.
+    #[arg(long)]
+    pub(crate) create: bool,
+
+    /// The user may remove others and invite.
+    #[arg(long)]
+    pub(crate) moderate: bool,
+}
+
+/// A track source as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Source {
+    Microphone,
+    Camera,
+    Screen,
+    ScreenAudio,
+}
+
+impl From<Source> for TrackSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Microphone => Self::Microphone,
+            Source::Camera => Self::Camera,
+            Source::Screen => Self::Screen,
+            Source::ScreenAudio => Self::ScreenAudio,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Says whether `serve` would accept the configuration.
+    Check,
+    /// Prints what is in force as TOML, and where each value came from. Secrets are left out.
+    Show,
+    /// Prints every setting with its meaning and default, as in docs/config.md.
+    Docs,
+}
+
+impl Cli {
+    /// The sources of the configuration: this command line and the environment.
+    pub(crate) fn sources(&self) -> Sources {
+        let mut flags = Vec::new();
+        let mut flag = |name: &str, key: &str, value: &Option<String>| {
+            if let Some(value) = value {
+                flags.push((name.to_owned(), key.to_owned(), value.clone()));
+            }
+        };
+        flag("--data-dir", "data-dir", &self.sources.data_dir);
+        if let Command::Serve(serve) = &self.command {
+            flag("--roles", "roles", &serve.roles);
+            flag("--listen", "http.listen", &serve.listen);
+            flag("--public-url", "public-url", &serve.public_url);
+            flag("--tls", "tls.mode", &serve.tls);
+            flag("--tls-cert", "tls.certificate-file", &serve.tls_cert);
+            flag("--tls-key", "tls.key-file", &serve.tls_key);
+            flag("--udp-port", "rtc.udp-port", &serve.udp_port);
+            flag("--announce", "rtc.announce", &serve.announce);
+            flag("--log", "log.format", &serve.log);
+            flag("--log-level", "log.level", &serve.log_level);
+        }
+        for (key, value) in &self.sources.set {
+            flags.push((format!("--set {key}"), key.clone(), value.clone()));
+        }
+        Sources { config: self.sources.config.clone(), flags, environment: environment() }
+    }
+}
+
+/// Variables that are valid text; others cannot be settings.
+fn environment() -> std::collections::BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        .ok_or_else(|| "write it as KEY=VALUE".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_serve_flag_sets_an_existing_setting() {
+        let cli = Cli::parse_from([
+            "confer",
+            "serve",
+            "--data-dir",
+            "/d",
+            "--roles",
+            "chat",
+            "--listen",
+            "127.0.0.1:1",
+            "--public-url",
+            "https://m.example",
+            "--tls",
+            "files",
+            "--tls-cert",
+            "c",
+            "--tls-key",
+            "k",
+            "--udp-port",
+            "9",
+            "--announce",
+            "192.0.2.1",
+            "--log",
+            "json",
+            "--log-level",
+            "debug",
+            "--set",
+            "rtc.gso=false",
+        ]);
+        let sources = Sources { environment: Default::default(), ..cli.sources() };
+        assert_eq!(sources.flags.len(), 12);
+        crate::config::read(&sources).expect("every flag names a setting and fits it");
+    }
+
+    #[test]
+    fn help_is_what_was_reviewed() {
+        let help = Cli::command().term_width(100).render_long_help().to_string();
+        let serve = Cli::command()
+            .term_width(100)
+            .find_subcommand_mut("serve")
+            .expect("there is a serve command")
+            .render_help()
+            .to_string();
+        let text = format!("{help}\n---- confer serve ----\n{serve}");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/help.txt");
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            std::fs::write(path, &text).expect("the snapshot can be written");
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(committed == text, "help changed; review it and run `make gen`:\n{text}");
+    }
+}
