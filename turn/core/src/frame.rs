@@ -1,0 +1,89 @@
+//! What a packet is, by its first bytes (RFC 7983, RFC 8656 section 12), and where it ends in a
+//! stream.
+
+/// Smallest STUN message: the header.
+pub const STUN_HEADER: usize = 20;
+/// ChannelData header: channel number and length.
+pub const CHANNEL_HEADER: usize = 4;
+/// Channel numbers a client may bind (RFC 8656, section 12).
+pub const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x4FFF;
+
+/// A packet of a client, told apart but not yet checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    Stun(&'a [u8]),
+    ChannelData { channel: u16, payload: &'a [u8] },
+}
+
+/// Tells a datagram apart; `None` for what is neither STUN nor ChannelData.
+pub fn classify(datagram: &[u8]) -> Option<Frame<'_>> {
+    match *datagram.first()? {
+        0..=3 if datagram.len() >= STUN_HEADER => Some(Frame::Stun(datagram)),
+        0x40..=0x4F => {
+            let (header, rest) = datagram.split_first_chunk::<CHANNEL_HEADER>()?;
+            let channel = u16::from_be_bytes([header[0], header[1]]);
+            let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
+            // Over UDP, bytes after the announced length are padding (section 12.5).
+            Some(Frame::ChannelData { channel, payload: rest.get(..length)? })
+        }
+        _ => None,
+    }
+}
+
+/// How many bytes the frame at the head of a stream takes, its padding included (section 12.5).
+///
+/// `Ok(None)` asks for more bytes.
+///
+/// # Errors
+/// When the stream holds neither STUN nor ChannelData and cannot be resynchronised.
+pub fn stream_frame_length(head: &[u8]) -> Result<Option<usize>, NotTurn> {
+    let Some(header) = head.first_chunk::<4>() else {
+        return match head.first() {
+            None | Some(0..=3 | 0x40..=0x4F) => Ok(None),
+            Some(_) => Err(NotTurn),
+        };
+    };
+    let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    match header[0] {
+        0..=3 if length % 4 == 0 => Ok(Some(STUN_HEADER + length)),
+        0x40..=0x4F => Ok(Some(CHANNEL_HEADER + length.next_multiple_of(4))),
+        _ => Err(NotTurn),
+    }
+}
+
+/// The bytes are not of this protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stream carries neither STUN nor ChannelData")]
+pub struct NotTurn;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channel_data_may_be_padded_but_not_cut() {
+        let datagram = [0x40, 0x00, 0x00, 0x03, b'a', b'b', b'c', 0];
+        assert_eq!(
+            classify(&datagram),
+            Some(Frame::ChannelData { channel: 0x4000, payload: b"abc" })
+        );
+        assert_eq!(classify(&datagram[..6]), None);
+    }
+
+    #[test]
+    fn a_stream_frame_waits_for_its_header_and_counts_its_padding() {
+        assert_eq!(stream_frame_length(&[]), Ok(None));
+        assert_eq!(stream_frame_length(&[0x40, 0, 0]), Ok(None));
+        assert_eq!(stream_frame_length(&[0x40, 0, 0, 5]), Ok(Some(12)));
+        assert_eq!(stream_frame_length(&[0, 1, 0, 8]), Ok(Some(28)));
+        assert_eq!(stream_frame_length(b"SSH-"), Err(NotTurn));
+        assert_eq!(stream_frame_length(b"S"), Err(NotTurn));
+    }
+
+    #[test]
+    fn other_protocols_are_told_apart() {
+        assert_eq!(classify(&[22, 254, 253]), None);
+        assert_eq!(classify(&[0x80; 40]), None);
+        assert_eq!(classify(&[]), None);
+    }
+}
