@@ -129,7 +129,7 @@ async fn a_port_in_use_is_named() {
         core: confer_turn_core::Config::default(),
         unix_time: || 0,
     };
-    let error = start(config).await.err().expect("the port is taken").to_string();
+    let error = start(config).await.map(|_| ()).expect_err("the port is taken").to_string();
     assert!(error.contains(&handle.listening()[0].to_string()), "{error}");
     running.stop().await;
 }
