@@ -5,9 +5,11 @@
 //! is none) and the [`RequestId`] into the request before routes see it.
 
 mod caller;
+mod client_addr;
 mod error;
 mod json;
 
 pub use caller::{Authentication, Caller, MaybeCaller};
+pub use client_addr::ClientAddr;
 pub use error::{ApiError, RequestId};
 pub use json::{ApiJson, ApiPath, ApiQuery};
