@@ -43,6 +43,8 @@ CREATE TABLE subjects (
 CREATE TABLE families (
   id            uuid        PRIMARY KEY,
   user_id       uuid        NOT NULL REFERENCES users ON DELETE CASCADE,
+  -- The one room a guest was invited to.
+  room_id       uuid,
   token_hash    bytea       NOT NULL CHECK (octet_length(token_hash) = 32),
   previous_hash bytea       CHECK (octet_length(previous_hash) = 32),
   rotated_at    timestamptz NOT NULL,
