@@ -54,6 +54,7 @@ fn generate() -> String {
     out.visit::<rest::MarkRequest>();
     out.visit::<rest::EventPage>();
     out.visit::<Conversation>();
+    out.visit::<Change>();
 
     let mut text = String::from("// Generated from crates/protocol by `make gen`. Do not edit.\n");
     write_constants(&mut text);

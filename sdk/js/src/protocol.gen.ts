@@ -95,6 +95,14 @@ export type CatchUp = {
 };
 
 /**
+ * What changed. Clients pass over kinds they do not know, so that their cursor still moves.
+ */
+export type Change =
+  | { "kind": "message_sent", message: Message, }
+  | { "kind": "member_added", user: UserInfo, }
+  | { "kind": "member_removed", user: UserId, };
+
+/**
  * One frame: a request and the number its one answer will carry.
  */
 export type ClientFrame = {
