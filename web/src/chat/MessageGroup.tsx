@@ -1,0 +1,41 @@
+import { Avatar } from '../components/Avatar';
+import { cx } from '../lib/cx';
+import { MessageBubble } from './MessageBubble';
+import type { MessageView } from './view';
+
+interface MessageGroupProps {
+  messages: readonly [MessageView, ...MessageView[]];
+  onReply?: ((message: MessageView) => void) | undefined;
+  onRetry: (message: MessageView) => void;
+  onShowOriginal: (seq: number) => void;
+}
+
+/** What one person said in one go. */
+export function MessageGroup({ messages, ...handlers }: MessageGroupProps) {
+  const { sender, own } = messages[0];
+
+  return (
+    <section
+      aria-label={own ? 'You' : sender.name}
+      className={cx('flex items-end gap-2 px-3 py-1 sm:px-5', own && 'flex-row-reverse')}
+    >
+      {own ? null : <Avatar id={sender.id} name={sender.name} size="sm" className="mb-0.5" />}
+      <div className="flex min-w-0 flex-1 flex-col gap-0.5">
+        {own ? null : (
+          <p className="mb-0.5 ml-1 truncate text-[0.8125rem] font-semibold text-ink-2">
+            {sender.name}
+          </p>
+        )}
+        {messages.map((message, index) => (
+          <MessageBubble
+            key={message.key}
+            message={message}
+            first={index === 0}
+            last={index === messages.length - 1}
+            {...handlers}
+          />
+        ))}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,20 @@
+import type { ReactNode } from 'react';
+
+interface EmptyStateProps {
+  art?: ReactNode;
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+}
+
+/** What stands where there is nothing yet, and how to change that. */
+export function EmptyState({ art, title, children, action }: EmptyStateProps) {
+  return (
+    <div className="mx-auto flex max-w-sm flex-col items-center gap-3 px-6 py-10 text-center">
+      {art}
+      <h2 className="text-lg font-semibold tracking-tight">{title}</h2>
+      {children === undefined ? null : <div className="text-ink-2">{children}</div>}
+      {action === undefined ? null : <div className="mt-2 flex flex-wrap justify-center gap-2">{action}</div>}
+    </div>
+  );
+}
