@@ -1,6 +1,7 @@
 //! What signaling needs of other parts. `server/src/assemble.rs` connects them.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use confer_auth::Identity;
 use confer_protocol::chat::{
@@ -29,6 +30,9 @@ pub trait MediaPlane: Send + Sync {
 pub trait Directory: Send + Sync {
     /// Checks an access token and that its subject was not revoked.
     fn authenticate<'a>(&'a self, token: &'a str) -> PortFuture<'a, Result<Identity, ErrorBody>>;
+
+    /// How long this identity's token is still good for, by the wall clock. Zero once it expired.
+    fn remaining(&self, identity: &Identity) -> Duration;
 
     /// Asks whether `identity` may enter `room`, and makes it a member if its grants say so.
     fn admit<'a>(
@@ -90,7 +94,10 @@ pub trait ChatPlane: Send + Sync {
 
 /// Live chat notices of one user, in order per conversation. Dropping it unsubscribes.
 pub trait ChatFeed: Send {
-    /// The next notice; `None` when the reader fell too far behind and must sync again.
+    /// The next notice; dropping the future before it is ready loses nothing.
+    ///
+    /// `None` when the reader fell too far behind and must sync again: its socket is then closed
+    /// with `TooSlow`, and it comes back with its cursors.
     fn next(&mut self) -> PortFuture<'_, Option<Notice>>;
 }
 
