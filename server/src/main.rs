@@ -1,25 +1,162 @@
 //! The binary: one self-hosted server for calls and chat.
+//!
+//! Five steps: parse the command line, load the configuration, assemble the parts, run, drain. The
+//! way to a packet goes on in `assemble.rs`.
 
+mod api_key;
+mod assemble;
 mod cli;
+mod clock;
 mod config;
+mod data_dir;
+mod database;
+mod greeting;
+mod health;
+mod http;
+mod interfaces;
+mod lifecycle;
+mod secrets;
 
+use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::assemble::{Server, StartError};
+use crate::cli::{Cli, Command, ConfigCommand, TokenCommand};
+use crate::config::{Config, ConfigError, Sources};
+use crate::lifecycle::Stop;
+
+/// The command line or the configuration is wrong; clap uses the same code.
+const EXIT_CONFIGURATION: u8 = 2;
+/// Anything else went wrong.
+const EXIT_FAILURE: u8 = 1;
+
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    match config::read(&cli.sources()) {
-        Ok(layered) => {
-            use std::io::Write;
-            let _ = std::io::stdout().write_all(config::show(&layered).as_bytes());
-            ExitCode::SUCCESS
+    // 1. Parse.
+    let cli = Cli::parse();
+    let sources = cli.sources();
+    let outcome = match cli.command {
+        Command::Serve(_) => serve(&sources),
+        Command::Migrate => migrate(&sources),
+        Command::Config(command) => print_config(command, &sources),
+        Command::Token(TokenCommand::Mint(args)) => mint(&args, &sources),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn serve(sources: &Sources) -> Result<(), Failure> {
+    // 2. Load.
+    let config = Config::load(sources)?;
+    runtime()?.block_on(async {
+        let stop = Stop::on_signals().map_err(|error| Failure::Other(error.into()))?;
+        // 3. Assemble.
+        let server = tokio::select! {
+            server = Server::assemble(&config, &stop) => server?,
+            () = stop.soft.cancelled() => return Ok(()),
+        };
+        print(&greeting::greeting(&config, &server));
+        // 4. Run.
+        let running = server.run(&stop).await;
+        // 5. Drain.
+        running.drain(&stop).await.map_err(|error| Failure::Other(error.into()))
+    })
+}
+
+fn migrate(sources: &Sources) -> Result<(), Failure> {
+    let config = Config::load(sources)?;
+    let description = runtime()?.block_on(assemble::migrate(&config))?;
+    print(&format!("The schema of {description} is up to date.\n"));
+    Ok(())
+}
+
+fn mint(args: &cli::MintArgs, sources: &Sources) -> Result<(), Failure> {
+    let layered = config::read(sources)?;
+    let data_dir = config::data_dir(&layered.settings, sources)?;
+    let token = api_key::mint(args, &data_dir).map_err(|error| Failure::Other(Box::new(error)))?;
+    print(&format!("{}\n", token.expose()));
+    Ok(())
+}
+
+fn print_config(command: ConfigCommand, sources: &Sources) -> Result<(), Failure> {
+    match command {
+        ConfigCommand::Docs => print(&config::manual()),
+        ConfigCommand::Show => print(&config::show(&config::read(sources)?)),
+        ConfigCommand::Check => {
+            let layered = config::read(sources)?;
+            Config::load(sources)?;
+            print(&match layered.file {
+                Some(file) => format!("The configuration is good (file {}).\n", file.display()),
+                None => "The configuration is good (no file is read).\n".to_owned(),
+            });
         }
-        Err(errors) => {
-            for error in errors {
-                eprintln!("confer: {error}");
+    }
+    Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().build().map_err(|error| Failure::Other(error.into()))
+}
+
+/// Writes for the person who started the process. A closed pipe is their wish, not our error.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Why the process ends with a code other than zero.
+enum Failure {
+    Configuration(Vec<ConfigError>),
+    Other(Box<dyn Error>),
+}
+
+impl Failure {
+    fn report(self) -> ExitCode {
+        match self {
+            Self::Configuration(errors) => {
+                for error in &errors {
+                    complain(error);
+                }
+                ExitCode::from(EXIT_CONFIGURATION)
             }
-            ExitCode::from(2)
+            Self::Other(error) => {
+                complain(error.as_ref());
+                ExitCode::from(EXIT_FAILURE)
+            }
         }
+    }
+}
+
+/// One line per error, its causes after it.
+fn complain(error: &dyn Error) {
+    let mut line = format!("confer: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+impl From<Vec<ConfigError>> for Failure {
+    fn from(errors: Vec<ConfigError>) -> Self {
+        Self::Configuration(errors)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Configuration(vec![error])
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::Other(Box::new(error))
     }
 }

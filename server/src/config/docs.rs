@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::Settings;
 use super::error::Origin;
 use super::layers::Layered;
-use super::section::{Field, Section, full_key, variable};
+use super::section::{Field, full_key, variable};
 
 const INTRODUCTION: &str = "\
 <!-- Generated from server/src/config; `make gen` rewrites it. -->

@@ -28,15 +28,14 @@ pub(crate) use database::{DatabaseConfig, DatabasePlace};
 pub(crate) use docs::{manual, show};
 pub(crate) use error::ConfigError;
 pub(crate) use http::HttpConfig;
-pub(crate) use layers::{Layered, Sources, read};
-pub(crate) use log::{LogFormat, LogSection};
+pub(crate) use layers::{Sources, read};
+pub(crate) use log::LogSection;
 pub(crate) use node::Role;
 pub(crate) use rtc::RtcConfig;
 pub(crate) use tls::TlsConfig;
-pub(crate) use value::Secret;
+pub(crate) use value::{Raw, Secret, Setting};
 
 use section::{Section, full_key};
-use value::Raw;
 
 /// Every section in its written form.
 #[derive(Clone, Debug, Default)]

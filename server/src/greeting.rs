@@ -1,0 +1,78 @@
+//! What the person who started the server reads: what was made, where to go, how others get there.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::assemble::Server;
+use crate::config::{Config, TlsConfig};
+use crate::interfaces;
+
+/// The text for standard output.
+pub(crate) fn greeting(config: &Config, server: &Server) -> String {
+    let mut text = String::new();
+    let mut line = |line: std::fmt::Arguments<'_>| {
+        // `write!` into a String cannot fail.
+        let _ = text.write_fmt(line);
+        text.push('\n');
+    };
+
+    line(format_args!("confer {}", env!("CARGO_PKG_VERSION")));
+    if !server.made.is_empty() {
+        line(format_args!("\nFirst start. Made in {}:", server.data_dir().display()));
+        for made in &server.made {
+            let shown = made.strip_prefix(server.data_dir()).unwrap_or(made);
+            line(format_args!("  {}", shown.display()));
+        }
+    }
+    line(format_args!("\n  data      {}", server.data_dir().display()));
+    line(format_args!("  database  {}", server.database_description()));
+
+    let (own, others) = addresses(config, server.listen());
+    line(format_args!("\nOpen  {own}"));
+    if others.is_empty() && config.tls != TlsConfig::Off {
+        line(format_args!(
+            "Only this machine gets there, because it listens at {} alone; see --listen.",
+            server.listen()
+        ));
+    } else if others.is_empty() {
+        line(format_args!(
+            "From other devices: browsers give no camera over plain HTTP there, so start with\n  \
+             confer serve --tls self-signed\nor with your own certificate (--tls files), or put an \
+             HTTPS proxy in front; see docs/config.md."
+        ));
+    } else {
+        line(format_args!("From other devices:"));
+        for other in others {
+            line(format_args!("  {other}"));
+        }
+        if matches!(config.tls, TlsConfig::SelfSigned { .. }) {
+            line(format_args!(
+                "The certificate is self-signed: browsers ask once whether to go on."
+            ));
+        }
+    }
+    line(format_args!("\nCtrl-C stops it."));
+    text
+}
+
+/// The address for this machine, and those for others, if they can use any.
+fn addresses(config: &Config, listen: SocketAddr) -> (String, Vec<String>) {
+    let scheme = if config.tls == TlsConfig::Off { "http" } else { "https" };
+    let url = |ip: IpAddr| format!("{scheme}://{}", SocketAddr::new(ip, listen.port()));
+    let own = match &config.public_url {
+        Some(public) => public.clone(),
+        None if listen.ip().is_unspecified() || listen.ip().is_loopback() => {
+            format!("{scheme}://localhost:{}", listen.port())
+        }
+        None => url(listen.ip()),
+    };
+    if config.tls == TlsConfig::Off || listen.ip().is_loopback() {
+        return (own, Vec::new());
+    }
+    let reachable = interfaces::addresses().into_iter().filter(|address| !address.is_loopback());
+    let others = match listen.ip().is_unspecified() {
+        true => reachable.map(url).collect(),
+        false => vec![url(listen.ip())],
+    };
+    (own, others)
+}

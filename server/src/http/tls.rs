@@ -1,0 +1,178 @@
+//! The server's certificate: none, one of its own, or the operator's.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::TlsConfig;
+use crate::data_dir::write_private;
+use crate::interfaces;
+
+const CERTIFICATE_FILE: &str = "self-signed.crt";
+const KEY_FILE: &str = "self-signed.key";
+const NAMES_FILE: &str = "self-signed.names";
+
+/// Why TLS cannot be offered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    #[error("cannot read {what} {}; it must be PEM and readable for this user", path.display())]
+    Unreadable {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        cause: pem::Error,
+    },
+
+    #[error("there is no certificate in {}; it must be PEM, the server's own first", path.display())]
+    Empty { path: PathBuf },
+
+    #[error(
+        "the private key does not fit the certificate; see tls.certificate-file and tls.key-file"
+    )]
+    Mismatch {
+        #[source]
+        cause: rustls::Error,
+    },
+
+    #[error("could not make a self-signed certificate; check tls.names")]
+    Generate {
+        #[source]
+        cause: rcgen::Error,
+    },
+
+    #[error("cannot keep the self-signed certificate in {}", path.display())]
+    Keep {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// What TLS connections are accepted with; `None` when they are not.
+pub(crate) fn acceptor(
+    config: &TlsConfig,
+    public_url: Option<&str>,
+    data_dir: &Path,
+) -> Result<Option<TlsAcceptor>, TlsError> {
+    let (certificate, key) = match config {
+        TlsConfig::Off => return Ok(None),
+        TlsConfig::Files { certificate, key } => (certificate.clone(), key.clone()),
+        TlsConfig::SelfSigned { names } => self_signed(names, public_url, &data_dir.join("tls"))?,
+    };
+    let chain = read_chain(&certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&key).map_err(|cause| TlsError::Unreadable {
+        what: "the private key",
+        path: key,
+        cause,
+    })?;
+
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut server = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|cause| TlsError::Mismatch { cause })?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|cause| TlsError::Mismatch { cause })?;
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(TlsAcceptor::from(Arc::new(server))))
+}
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let unreadable =
+        |cause| TlsError::Unreadable { what: "the certificate", path: path.to_owned(), cause };
+    let chain = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
+    let chain = chain.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    if chain.is_empty() { Err(TlsError::Empty { path: path.to_owned() }) } else { Ok(chain) }
+}
+
+/// The certificate of an earlier start if its names still fit, so that a browser's exception stays
+/// good; else a new one.
+fn self_signed(
+    configured: &[String],
+    public_url: Option<&str>,
+    dir: &Path,
+) -> Result<(PathBuf, PathBuf), TlsError> {
+    let (certificate, key) = (dir.join(CERTIFICATE_FILE), dir.join(KEY_FILE));
+    let names = names(configured, public_url);
+    let listed = names.join("\n");
+    let kept = fs::read_to_string(dir.join(NAMES_FILE)).unwrap_or_default();
+    if kept == listed && certificate.exists() && key.exists() {
+        return Ok((certificate, key));
+    }
+
+    let made =
+        rcgen::generate_simple_self_signed(names).map_err(|cause| TlsError::Generate { cause })?;
+    let keep = |path: &Path, text: &str| {
+        write_private(path, text.as_bytes())
+            .map_err(|cause| TlsError::Keep { path: path.to_owned(), cause })
+    };
+    fs::create_dir_all(dir).map_err(|cause| TlsError::Keep { path: dir.to_owned(), cause })?;
+    keep(&key, &made.signing_key.serialize_pem())?;
+    keep(&certificate, &made.cert.pem())?;
+    keep(&dir.join(NAMES_FILE), &listed)?;
+    Ok((certificate, key))
+}
+
+/// Every name somebody may type to get here, sorted.
+fn names(configured: &[String], public_url: Option<&str>) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    names.extend(interfaces::host_name());
+    names.extend(interfaces::addresses().iter().map(ToString::to_string));
+    names.extend(public_url.and_then(host_of));
+    names.extend(configured.iter().cloned());
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The host of an origin, without port and brackets.
+fn host_of(origin: &str) -> Option<String> {
+    let (_, authority) = origin.split_once("://")?;
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => authority.split(':').next()?,
+    };
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_a_public_url_goes_into_the_certificate() {
+        assert_eq!(host_of("https://meet.example.org").as_deref(), Some("meet.example.org"));
+        assert_eq!(host_of("https://meet.example.org:8443").as_deref(), Some("meet.example.org"));
+        assert_eq!(host_of("https://[2001:db8::1]:8443").as_deref(), Some("2001:db8::1"));
+    }
+
+    #[test]
+    fn a_self_signed_certificate_is_kept_until_its_names_change() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let config = |name: &str| TlsConfig::SelfSigned { names: vec![name.to_owned()] };
+        let certificate = || fs::read(dir.path().join("tls").join(CERTIFICATE_FILE)).expect("kept");
+
+        acceptor(&config("a.example"), None, dir.path()).expect("TLS works");
+        let first = certificate();
+        acceptor(&config("a.example"), None, dir.path()).expect("TLS works");
+        assert_eq!(certificate(), first);
+        acceptor(&config("b.example"), None, dir.path()).expect("TLS works");
+        assert_ne!(certificate(), first);
+    }
+
+    #[test]
+    fn a_missing_or_foreign_key_file_is_named() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let certificate = dir.path().join("c.pem");
+        fs::write(&certificate, "nothing\n").expect("a written file");
+        let config = TlsConfig::Files { certificate, key: dir.path().join("k.pem") };
+        let error = acceptor(&config, None, dir.path()).err().expect("no certificate in it");
+        assert!(error.to_string().contains("c.pem"), "{error}");
+    }
+}
