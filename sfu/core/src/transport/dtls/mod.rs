@@ -12,6 +12,7 @@
 
 mod certificate;
 mod error;
+mod record;
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -72,6 +73,8 @@ pub struct Dtls {
     taken: usize,
     began_at: Option<Instant>,
     retransmit: Option<Retransmit>,
+    /// What we last sent, to be sent again.
+    flight: Vec<BytesMut>,
     transmits: VecDeque<BytesMut>,
     events: VecDeque<DtlsEvent>,
 }
@@ -88,7 +91,9 @@ enum State {
 /// When to repeat our flight (RFC 6347, section 4.2.4), doubling from a LAN's patience.
 ///
 /// rtc-dtls repeats at a fixed interval and gives up at the eighth time, which is too slow or too
-/// early; so its timer is always due and this one decides.
+/// early; so its timer is always due and this one decides. It also forgets its timer when the
+/// other side repeats a flight while ours is lost, and would then wait for ever; so our last
+/// flight is kept and goes out as it was, which for the other side is a late duplicate.
 #[derive(Clone, Copy)]
 struct Retransmit {
     due: Instant,
@@ -124,9 +129,6 @@ const REMOTE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALH
 /// RFC 5764, section 4.2.
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 
-/// RFC 6347, section 4.1: the content type of an alert record.
-const ALERT: u8 = 21;
-
 impl Dtls {
     /// An association with the holder of a certificate that has one of the `expected`
     /// fingerprints. As client it has a first flight to send at once.
@@ -157,13 +159,14 @@ impl Dtls {
             taken: 0,
             began_at: None,
             retransmit: None,
+            flight: Vec::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         };
         if role == DtlsRole::Client {
             dtls.began_at = Some(now);
             dtls.collect();
-            dtls.rearm(now, Progress::NewFlight);
+            dtls.begin_flight(0, now);
         }
         Ok(dtls)
     }
@@ -181,6 +184,9 @@ impl Dtls {
     pub fn handle_datagram(&mut self, datagram: &[u8], now: Instant) -> Result<(), DtlsError> {
         if self.state == State::Over {
             return Err(DtlsError::Over);
+        }
+        if !record::well_formed(datagram) {
+            return Err(DtlsError::Dropped);
         }
         self.began_at.get_or_insert(now);
         if self.state != State::Connected {
@@ -239,10 +245,7 @@ impl Dtls {
         }
         if self.retransmit.is_some_and(|retransmit| now >= retransmit.due) {
             match self.endpoint.handle_timeout(REMOTE, now) {
-                Ok(()) => {
-                    self.collect();
-                    self.rearm(now, Progress::Repeated);
-                }
+                Ok(()) => self.repeat_flight(now),
                 Err(_) => self.fail(DtlsError::TimedOut),
             }
         }
@@ -260,13 +263,13 @@ impl Dtls {
     /// Goes on after a datagram that rtc-dtls took.
     fn advance(&mut self, events: Vec<EndpointEvent>, now: Instant) -> Result<(), DtlsError> {
         let sent = self.collect();
-        if sent > 0 {
+        if sent > 0 && self.state != State::Connected {
             if self.state == State::Choosing {
                 // The hello was answered, so its profile was good.
                 self.state = State::Handshaking;
                 self.first_flight = Vec::new();
             }
-            self.rearm(now, Progress::NewFlight);
+            self.begin_flight(self.transmits.len() - sent, now);
         }
         for event in events {
             match event {
@@ -303,23 +306,27 @@ impl Dtls {
         Ok(())
     }
 
-    /// A datagram made rtc-dtls fail. When it wants to tell the other side so, or was told, the
-    /// handshake is over; otherwise it was junk that anybody could have sent.
+    /// A datagram made rtc-dtls fail. When it tells the other side so, or was told, the
+    /// association is over; otherwise it was junk that anybody could have sent.
     fn handle_error(&mut self, cause: rtc_shared::error::Error) -> Result<(), DtlsError> {
         use rtc_shared::error::Error;
 
         let before = self.transmits.len();
         self.collect();
-        let alerted = self.transmits.range(before..).any(|sent| sent.first() == Some(&ALERT));
+        let alerted = self.transmits.range(before..).any(|sent| record::is_fatal_alert(sent));
         let error = match cause {
             Error::ErrAlertFatalOrClose => DtlsError::Alerted,
+            _ if !alerted || self.state == State::Connected => return Err(DtlsError::Dropped),
             Error::ErrServerNoMatchingSrtpProfile | Error::ErrClientNoMatchingSrtpProfile => {
                 DtlsError::NoCommonProfile
             }
             Error::ErrUnsupportedProtocolVersion => DtlsError::Version,
-            Error::ErrFragmentBufferOverflow { .. } => DtlsError::TooMuch,
-            _ if alerted => DtlsError::Refused,
-            _ => return Err(DtlsError::Dropped),
+            // What the callback of `configure` says.
+            Error::ErrInvalidCertificate => DtlsError::WrongFingerprint,
+            Error::ErrClientCertificateRequired | Error::ErrCertificateVerifyNoCertificate => {
+                DtlsError::NoCertificate
+            }
+            _ => DtlsError::Refused,
         };
         self.fail(error);
         Err(error)
@@ -331,6 +338,7 @@ impl Dtls {
             Ok(connected) => {
                 self.state = State::Connected;
                 self.retransmit = None;
+                self.flight = Vec::new();
                 self.events.push_back(DtlsEvent::Connected(connected));
                 Ok(())
             }
@@ -364,6 +372,7 @@ impl Dtls {
     fn fail(&mut self, error: DtlsError) {
         self.state = State::Over;
         self.retransmit = None;
+        self.flight = Vec::new();
         self.first_flight = Vec::new();
         self.events.push_back(DtlsEvent::Failed(error));
     }
@@ -377,20 +386,22 @@ impl Dtls {
         self.transmits.len() - before
     }
 
-    fn rearm(&mut self, now: Instant, progress: Progress) {
-        let interval = match (progress, self.retransmit) {
-            (Progress::Repeated, Some(last)) => (last.interval * 2).min(LAST_RETRANSMIT),
-            (Progress::Repeated, None) | (Progress::NewFlight, _) => FIRST_RETRANSMIT,
-        };
+    /// What was queued from `first` on is our new flight.
+    fn begin_flight(&mut self, first: usize, now: Instant) {
+        self.flight.clear();
+        self.flight.extend(self.transmits.range(first..).cloned());
+        let interval = FIRST_RETRANSMIT;
         self.retransmit = Some(Retransmit { due: now + interval, interval });
     }
-}
 
-/// Why our flight was sent.
-#[derive(Clone, Copy)]
-enum Progress {
-    NewFlight,
-    Repeated,
+    fn repeat_flight(&mut self, now: Instant) {
+        if self.collect() == 0 {
+            self.transmits.extend(self.flight.iter().cloned());
+        }
+        let last = self.retransmit.map_or(FIRST_RETRANSMIT, |retransmit| retransmit.interval);
+        let interval = (last * 2).min(LAST_RETRANSMIT);
+        self.retransmit = Some(Retransmit { due: now + interval, interval });
+    }
 }
 
 fn server(

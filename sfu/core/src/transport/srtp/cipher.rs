@@ -142,3 +142,46 @@ fn xor(into: &mut [u8], with: &[u8]) {
         *byte ^= mask;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7714, section 16.1.1.
+    #[test]
+    fn aes_gcm_seals_as_rfc_7714_shows() {
+        let key: [u8; 16] = std::array::from_fn(|at| u8::try_from(at).expect("16 fits"));
+        let key = UnboundKey::new(&AES_128_GCM, &key).expect("16 bytes");
+        let gcm = Gcm { key: LessSafeKey::new(key), salt: *b"Quid pro quo" };
+        let header = hex("8040f17b8041f8d35501a0b2");
+        let mut text = b"Gallia est omnis divisa in partes tres".to_vec();
+
+        let tag = gcm.seal(Unique { ssrc: 0x5501_a0b2, index: 0xf17b }, &header, &mut text);
+
+        let sealed = "f24de3a3fb34de6cacba861c9d7e4bcabe633bd50d294e6f42a5f47a51c7d19b36de3adf8833";
+        assert_eq!(text, hex(sealed));
+        assert_eq!(tag.to_vec(), hex("899d7f27beb16a9152cf765ee4390cce"));
+    }
+
+    /// RFC 3711, appendix B.3.
+    #[test]
+    fn session_keys_are_derived_as_rfc_3711_shows() {
+        let master = MasterKey::new(
+            &hex("e1f97a0d3e018be0d64fa32c06de4139"),
+            &hex("0ec675ad498afeebb6960b3aabe6"),
+        )
+        .expect("lengths are right");
+        let cipher: [u8; 16] = derive(&master, Label::RtpCipher);
+        let salt: [u8; 14] = derive(&master, Label::RtpSalt);
+        let auth: [u8; 20] = derive(&master, Label::RtpAuth);
+
+        assert_eq!(cipher.to_vec(), hex("c61e7a93744f39ee10734afe3ff7a087"));
+        assert_eq!(salt.to_vec(), hex("30cbbc08863d8c85d49db34a9ae1"));
+        assert_eq!(auth.to_vec(), hex("cebe321f6ff7716b6fd4ab49af256a156d38baa4"));
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digits = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
+        (0..text.len()).step_by(2).map(digits).collect()
+    }
+}

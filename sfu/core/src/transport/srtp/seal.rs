@@ -29,6 +29,12 @@ impl Sealer {
         self.profile
     }
 
+    /// Leaves one SRTCP index unused.
+    #[cfg(test)]
+    pub(super) fn exhaust_rtcp(&mut self) {
+        self.rtcp_index = SRTCP_INDEX_MAX - 1;
+    }
+
     /// Protects the RTP packet in `buf[..len]` and returns its new length, which is at most
     /// [`RTP_OVERHEAD`](super::RTP_OVERHEAD) more.
     ///
