@@ -95,6 +95,8 @@ impl Paths {
                 self.paths[current].left_at = Some(now);
             }
             self.selected = Some(address);
+        } else if nominated && self.selected != Some(address) {
+            self.paths[at].left_at = Some(now);
         }
         noted
     }
