@@ -1,20 +1,20 @@
 /// <reference types="vitest/config" />
-import tailwindcss from "@tailwindcss/vite";
-import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import tailwindcss from '@tailwindcss/vite';
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
 
 /** Where `npm run dev` finds a running server. */
-const server = process.env.CONFER_SERVER ?? "http://127.0.0.1:8080";
+const server = process.env.CONFER_SERVER ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
   plugins: [react(), tailwindcss()],
   resolve: {
     // The SDK's sources, so that building the app never depends on a built SDK.
-    alias: { "confer-sdk": new URL("../sdk/js/src/index.ts", import.meta.url).pathname },
+    alias: { 'confer-sdk': new URL('../sdk/js/src/index.ts', import.meta.url).pathname },
   },
   server: {
-    proxy: { "/v1": { target: server, ws: true } },
-    fs: { allow: [".", "../sdk/js"] },
+    proxy: { '/v1': { target: server, ws: true } },
+    fs: { allow: ['.', '../sdk/js'] },
   },
   build: {
     // `data:` URLs would have to be allowed by the content security policy.
@@ -22,8 +22,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   test: {
-    environment: "happy-dom",
-    include: ["src/**/*.test.{ts,tsx}"],
-    setupFiles: ["src/testing/setup.ts"],
+    environment: 'happy-dom',
+    include: ['src/**/*.test.{ts,tsx}'],
+    setupFiles: ['src/testing/setup.ts'],
   },
 });

@@ -1,21 +1,20 @@
+import { client } from '../client';
 import { Link } from '../components/Link';
 import { Logo } from '../components/Logo';
 import { ThemeToggle } from '../components/ThemeToggle';
-import { navigate } from '../lib/router';
-import { client } from '../client';
 import { AuthForm, type Credentials } from './AuthForm';
 
 interface AuthScreenProps {
   mode: 'login' | 'register';
 }
 
+/** Where one logs in or registers. Where to go afterwards is the app's business. */
 export function AuthScreen({ mode }: AuthScreenProps) {
   const registering = mode === 'register';
 
   async function submit({ email, password, name }: Credentials) {
     if (registering) await client.auth.register({ email, password, name });
     else await client.auth.login({ email, password });
-    goOn();
   }
 
   return (
@@ -45,23 +44,4 @@ export function AuthScreen({ mode }: AuthScreenProps) {
       </main>
     </div>
   );
-}
-
-/** Back to the invite that asked for an account, else to the rooms. */
-function goOn(): void {
-  const code = pendingInvite();
-  if (code === undefined) navigate({ page: 'home' }, 'replace');
-  else navigate({ page: 'invite', code }, 'replace');
-}
-
-const PENDING_INVITE = 'confer.invite';
-
-/** Remembers, for this tab, an invite to return to after logging in. */
-export function rememberInvite(code: string | undefined): void {
-  if (code === undefined) sessionStorage.removeItem(PENDING_INVITE);
-  else sessionStorage.setItem(PENDING_INVITE, code);
-}
-
-function pendingInvite(): string | undefined {
-  return sessionStorage.getItem(PENDING_INVITE) ?? undefined;
 }

@@ -16,7 +16,16 @@ interface CallButtonProps extends ComponentProps<'button'> {
 
 /** One button of the control bar. */
 export function CallButton(props: CallButtonProps) {
-  const { testId, label, shortcut, off = false, active = false, expanded, children, ...rest } = props;
+  const {
+    testId,
+    label,
+    shortcut,
+    off = false,
+    active = false,
+    expanded,
+    children,
+    ...rest
+  } = props;
 
   return (
     <Tooltip label={label} shortcut={shortcut}>

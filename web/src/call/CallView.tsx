@@ -1,11 +1,11 @@
 import { UserPlus } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { Button } from '../components/Button';
-import { ControlBar, type ControlBarProps } from './ControlBar';
 import { CallButton } from './CallButton';
 import { CallTimer } from './CallTimer';
-import { InvitePopover, type InviteLink } from './InvitePopover';
-import { ReconnectBanner } from './ReconnectBanner';
+import { ControlBar, type ControlBarProps } from './ControlBar';
+import { type InviteLink, InvitePopover } from './InvitePopover';
+import { type Lost, ReconnectBanner } from './ReconnectBanner';
 import { SidePanel } from './SidePanel';
 import { Stage } from './Stage';
 import type { TileView } from './view';
@@ -16,7 +16,7 @@ export interface CallViewProps extends Omit<ControlBarProps, 'invite' | 'people'
   tiles: readonly TileView[];
   recent: readonly string[];
   people: number;
-  lost?: 'signaling' | 'media' | undefined;
+  lost?: Lost | undefined;
   /** Missing for whoever may not invite. */
   createLink?: (() => Promise<InviteLink>) | undefined;
   panelTitle: string;

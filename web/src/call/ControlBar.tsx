@@ -1,5 +1,6 @@
 import {
   EllipsisVertical,
+  Keyboard,
   MessageSquare,
   Mic,
   MicOff,
@@ -29,12 +30,14 @@ export interface ControlBarProps {
   people: number;
   invite: ReactNode;
   onSettings: () => void;
+  onShortcuts: () => void;
   onLeave: () => void;
 }
 
 /** Everything one does in a call, within reach of a thumb. */
 export function ControlBar(props: ControlBarProps) {
-  const { mic, camera, share, panel, onPanel, unread, people, invite, onSettings, onLeave } = props;
+  const { mic, camera, share, panel, onPanel, unread, people, invite } = props;
+  const { onSettings, onShortcuts, onLeave } = props;
 
   return (
     <div
@@ -118,8 +121,18 @@ export function ControlBar(props: ControlBarProps) {
           </button>
         }
       >
-        <MenuItem icon={<Settings aria-hidden="true" className="size-4.5" />} onSelect={onSettings}>
+        <MenuItem
+          icon={<Settings aria-hidden="true" className="size-4.5" />}
+          onSelect={onSettings}
+          data-testid="device-settings"
+        >
           Camera and microphone
+        </MenuItem>
+        <MenuItem
+          icon={<Keyboard aria-hidden="true" className="size-4.5" />}
+          onSelect={onShortcuts}
+        >
+          Keyboard shortcuts
         </MenuItem>
       </Menu>
       <Divider />

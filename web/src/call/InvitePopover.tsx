@@ -64,7 +64,9 @@ export function InvitePopover({ createLink, children }: InvitePopoverProps) {
           {state.link === undefined ? null : (
             <>
               <CopyField label="Invite link" value={state.link.url} />
-              <p className="mt-2 text-xs text-ink-3">Works until {fullTime(state.link.expiresAt)}.</p>
+              <p className="mt-2 text-xs text-ink-3">
+                Works until {fullTime(state.link.expiresAt)}.
+              </p>
             </>
           )}
         </Popover.Content>

@@ -37,12 +37,7 @@ export function Stage({ tiles, recent }: StageProps) {
       data-testid="stage"
       className="flex min-h-0 min-w-0 flex-1 flex-col gap-2.5 lg:flex-row landscape:max-lg:flex-row"
     >
-      <Tile
-        tile={front}
-        staged
-        onStage={backToGrid}
-        className="min-h-0 min-w-0 flex-1 shrink"
-      />
+      <Tile tile={front} staged onStage={backToGrid} className="min-h-0 min-w-0 flex-1 shrink" />
       <ul
         aria-label="Others"
         className="flex shrink-0 snap-x gap-2.5 overflow-auto lg:w-56 lg:flex-col landscape:max-lg:w-36 landscape:max-lg:flex-col"

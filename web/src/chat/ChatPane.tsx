@@ -38,7 +38,9 @@ export function ChatPane({ typing, canWrite, onSend, onTyping, ...list }: ChatPa
           }}
         />
       ) : (
-        <p className="px-5 pb-4 text-center text-sm text-ink-3">You can read here, but not write.</p>
+        <p className="px-5 pb-4 text-center text-sm text-ink-3">
+          You can read here, but not write.
+        </p>
       )}
     </div>
   );

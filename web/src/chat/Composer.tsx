@@ -105,7 +105,9 @@ export function Composer(props: ComposerProps) {
         <p
           id="composer-length"
           aria-live="polite"
-          className={left < 0 ? 'mt-1 px-2 text-xs text-danger-text' : 'mt-1 px-2 text-xs text-ink-3'}
+          className={
+            left < 0 ? 'mt-1 px-2 text-xs text-danger-text' : 'mt-1 px-2 text-xs text-ink-3'
+          }
         >
           {left < 0 ? `${-left} characters too long` : `${left} characters left`}
         </p>

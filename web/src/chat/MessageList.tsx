@@ -4,7 +4,7 @@ import { BubblesArt } from '../components/art';
 import { EmptyState } from '../components/EmptyState';
 import { Loading, Spinner } from '../components/Spinner';
 import { dayLabel, fullTime } from '../lib/time';
-import { arrange } from './arrange';
+import { arrange, type UnreadSpan } from './arrange';
 import { MessageGroup } from './MessageGroup';
 import { useStickyScroll } from './useStickyScroll';
 import type { ListItem, MessageView } from './view';
@@ -15,8 +15,7 @@ export interface MessageListProps {
   loading: boolean;
   hasOlder: boolean;
   loadOlder: () => Promise<void>;
-  /** How far the reader was when the list was opened; the divider stands there. */
-  readUpTo?: number | undefined;
+  unread?: UnreadSpan | undefined;
   /** Names the place in the empty state. */
   title: string;
   onReply?: ((message: MessageView) => void) | undefined;
@@ -24,8 +23,8 @@ export interface MessageListProps {
 }
 
 export function MessageList(props: MessageListProps) {
-  const { messages, loading, hasOlder, loadOlder, readUpTo, title, onReply, onRetry } = props;
-  const items = useMemo(() => arrange(messages, readUpTo), [messages, readUpTo]);
+  const { messages, loading, hasOlder, loadOlder, unread, title, onReply, onRetry } = props;
+  const items = useMemo(() => arrange(messages, unread), [messages, unread]);
   const newest = messages[messages.length - 1];
   const scroll = useStickyScroll({
     newestKey: newest?.key,

@@ -4,13 +4,21 @@ import type { ListItem, MessageView } from './view';
 /** Messages of one sender that are closer together than this share a name and a picture. */
 const GROUP_WINDOW_MS = 5 * 60_000;
 
+/** What was unread when the list was opened. It stays marked while the reader is there. */
+export interface UnreadSpan {
+  /** The last message that had been read. */
+  after: number;
+  /** The last message there was. */
+  upTo: number;
+}
+
 /**
- * Puts messages into groups by sender and time, with a line per day and, before the first message
- * after `readUpTo`, one for what is new.
+ * Puts messages into groups by sender and time, with a line per day and one before the first
+ * unread message.
  */
-export function arrange(messages: readonly MessageView[], readUpTo?: number): ListItem[] {
+export function arrange(messages: readonly MessageView[], span?: UnreadSpan): ListItem[] {
   const items: ListItem[] = [];
-  const unread = unreadAfter(messages, readUpTo);
+  const unread = unreadIn(messages, span);
   let previous: MessageView | undefined;
 
   for (const message of messages) {
@@ -34,13 +42,13 @@ export function arrange(messages: readonly MessageView[], readUpTo?: number): Li
   return items;
 }
 
-function unreadAfter(
+function unreadIn(
   messages: readonly MessageView[],
-  readUpTo: number | undefined,
+  span: UnreadSpan | undefined,
 ): { first: MessageView | undefined; count: number } {
-  if (readUpTo === undefined) return { first: undefined, count: 0 };
+  if (span === undefined) return { first: undefined, count: 0 };
   const unread = messages.filter(
-    (message) => !message.own && message.seq !== undefined && message.seq > readUpTo,
+    ({ own, seq }) => !own && seq !== undefined && seq > span.after && seq <= span.upTo,
   );
   return { first: unread[0], count: unread.length };
 }

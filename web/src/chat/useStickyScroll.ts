@@ -32,7 +32,11 @@ export function useStickyScroll(input: StickyScrollInput): StickyScroll {
   const [atBottom, setAtBottom] = useState(true);
   const [missed, setMissed] = useState(0);
   const loading = useRef(false);
-  const before = useRef<{ newest?: string | undefined; oldest?: string | undefined; height: number }>({
+  const before = useRef<{
+    newest?: string | undefined;
+    oldest?: string | undefined;
+    height: number;
+  }>({
     height: 0,
   });
 
@@ -62,7 +66,10 @@ export function useStickyScroll(input: StickyScrollInput): StickyScroll {
   }, [newestKey, newestIsOwn, oldestKey, atBottom, toBottom]);
 
   // The list also grows and shrinks with the window, the keyboard and the composer.
+  const present = newestKey !== undefined;
   useLayoutEffect(() => {
+    // An empty conversation has no list; its first message brings one.
+    void present;
     const element = area.current;
     if (element === null || typeof ResizeObserver === 'undefined') return;
     const observer = new ResizeObserver(() => {
@@ -70,7 +77,7 @@ export function useStickyScroll(input: StickyScrollInput): StickyScroll {
     });
     observer.observe(element);
     return () => observer.disconnect();
-  }, [atBottom, newestKey === undefined]);
+  }, [atBottom, present]);
 
   const onScroll = useCallback(() => {
     const element = area.current;

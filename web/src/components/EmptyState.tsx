@@ -14,7 +14,9 @@ export function EmptyState({ art, title, children, action }: EmptyStateProps) {
       {art}
       <h2 className="text-lg font-semibold tracking-tight">{title}</h2>
       {children === undefined ? null : <div className="text-ink-2">{children}</div>}
-      {action === undefined ? null : <div className="mt-2 flex flex-wrap justify-center gap-2">{action}</div>}
+      {action === undefined ? null : (
+        <div className="mt-2 flex flex-wrap justify-center gap-2">{action}</div>
+      )}
     </div>
   );
 }

@@ -1,8 +1,8 @@
 import type { ComponentProps, MouseEvent } from 'react';
-import { hrefOf, navigate, type Route } from '../lib/router';
+import { hrefOf, navigate, type Place } from '../lib/router';
 
 interface LinkProps extends Omit<ComponentProps<'a'>, 'href'> {
-  to: Exclude<Route, { page: 'not-found' }>;
+  to: Place;
 }
 
 /** A real link, so that it can be opened in a new tab; a plain click stays in the page. */

@@ -8,7 +8,10 @@ export function Spinner({ className }: { className?: string }) {
 /** A whole area that waits for something. */
 export function Loading({ label }: { label: string }) {
   return (
-    <div role="status" className="flex h-full flex-col items-center justify-center gap-3 text-ink-3">
+    <div
+      role="status"
+      className="flex h-full flex-col items-center justify-center gap-3 text-ink-3"
+    >
       <Spinner className="size-6 text-accent" />
       <span className="text-sm">{label}</span>
     </div>

@@ -25,7 +25,12 @@ export function TableArt() {
         strokeWidth="2"
         strokeDasharray="5 5"
       />
-      <path d="M100 50v16m-8-8h16" className="stroke-accent" strokeWidth="3" strokeLinecap="round" />
+      <path
+        d="M100 50v16m-8-8h16"
+        className="stroke-accent"
+        strokeWidth="3"
+        strokeLinecap="round"
+      />
     </svg>
   );
 }

@@ -119,19 +119,35 @@ const LINES: readonly Line[] = [
   { who: 1, body: 'The draft is in the shared folder now.', ago: 1530 },
   { who: 1, body: 'Please look at section two before tomorrow, the numbers changed.', ago: 1529 },
   { who: 0, body: 'Thanks! I will.', ago: 1500, status: 'read' },
-  { who: 2, body: 'I went through it. Three things:\n\n1. The table on page 4 needs units\n2. The summary is too long\n3. https://example.org/notes has the figures from last year', ago: 58 },
+  {
+    who: 2,
+    body: 'I went through it. Three things:\n\n1. The table on page 4 needs units\n2. The summary is too long\n3. https://example.org/notes has the figures from last year',
+    ago: 58,
+  },
   { who: 0, body: 'Good points.', ago: 50, status: 'read', reply: 4 },
-  { who: 0, body: 'I can do the first two today. Somebody else should look at the third, because I do not have access to last year’s figures and would only be guessing.', ago: 49, status: 'read' },
+  {
+    who: 0,
+    body: 'I can do the first two today. Somebody else should look at the third, because I do not have access to last year’s figures and would only be guessing.',
+    ago: 49,
+    status: 'read',
+  },
   { who: 1, body: 'I take the third', ago: 44 },
   { who: 3, body: 'Are we calling at two?', ago: 12 },
   { who: 1, body: 'Yes, here in the room.', ago: 10 },
   { who: 0, body: 'See you there', ago: 4, status: 'delivered' },
-  { who: 0, body: 'I will share my screen so that we can go through the table together', ago: 3, status: 'sent' },
+  {
+    who: 0,
+    body: 'I will share my screen so that we can go through the table together',
+    ago: 3,
+    status: 'sent',
+  },
   { who: 0, body: 'One more thing', ago: 1, status: 'sending' },
 ];
 
 export function messages(failed = false): MessageView[] {
-  const lines = failed ? [...LINES, { who: 0, body: 'Did that arrive?', ago: 0, status: 'failed' as const }] : LINES;
+  const lines = failed
+    ? [...LINES, { who: 0, body: 'Did that arrive?', ago: 0, status: 'failed' as const }]
+    : LINES;
   return lines.map((line, index) => {
     const name = NAMES[line.who] ?? '';
     const original = line.reply === undefined ? undefined : LINES[line.reply - 1];
@@ -152,10 +168,55 @@ export function messages(failed = false): MessageView[] {
 }
 
 export const PLACES: PlaceView[] = [
-  { kind: 'room', id: 'r1', colourId: 'r1', title: 'Weekly plan', preview: 'Bob: Yes, here in the room.', lastAt: new Date(NOW - 4 * MINUTE), unread: 3, inCall: 4 },
-  { kind: 'room', id: 'r2', colourId: 'r2b', title: 'Design review for the new onboarding and account pages', preview: 'You: Thanks!', lastAt: new Date(NOW - 190 * MINUTE), unread: 0, inCall: 0 },
-  { kind: 'room', id: 'r3', colourId: 'r3', title: 'Lunch', preview: 'Eve: Who is in on Thursday?', lastAt: new Date(NOW - 1700 * MINUTE), unread: 128, inCall: 0 },
+  {
+    kind: 'room',
+    id: 'r1',
+    colourId: 'r1',
+    title: 'Weekly plan',
+    preview: 'Bob: Yes, here in the room.',
+    lastAt: new Date(NOW - 4 * MINUTE),
+    unread: 3,
+    inCall: 4,
+  },
+  {
+    kind: 'room',
+    id: 'r2',
+    colourId: 'r2b',
+    title: 'Design review for the new onboarding and account pages',
+    preview: 'You: Thanks!',
+    lastAt: new Date(NOW - 190 * MINUTE),
+    unread: 0,
+    inCall: 0,
+  },
+  {
+    kind: 'room',
+    id: 'r3',
+    colourId: 'r3',
+    title: 'Lunch',
+    preview: 'Eve: Who is in on Thursday?',
+    lastAt: new Date(NOW - 1700 * MINUTE),
+    unread: 128,
+    inCall: 0,
+  },
   { kind: 'room', id: 'r4', colourId: 'r7', title: 'Support', unread: 0, inCall: 0 },
-  { kind: 'direct', id: 'd1', colourId: 'user-Bob', title: 'Bob', preview: 'I take the third', lastAt: new Date(NOW - 44 * MINUTE), unread: 1, inCall: 0 },
-  { kind: 'direct', id: 'd2', colourId: 'user-Grace Kim', title: 'Grace Kim', preview: 'You: On my way', lastAt: new Date(NOW - 6000 * MINUTE), unread: 0, inCall: 0 },
+  {
+    kind: 'direct',
+    id: 'd1',
+    colourId: 'user-Bob',
+    title: 'Bob',
+    preview: 'I take the third',
+    lastAt: new Date(NOW - 44 * MINUTE),
+    unread: 1,
+    inCall: 0,
+  },
+  {
+    kind: 'direct',
+    id: 'd2',
+    colourId: 'user-Grace Kim',
+    title: 'Grace Kim',
+    preview: 'You: On my way',
+    lastAt: new Date(NOW - 6000 * MINUTE),
+    unread: 0,
+    inCall: 0,
+  },
 ];

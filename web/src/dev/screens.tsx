@@ -31,7 +31,7 @@ function chat(failed = false): ReactNode {
       loading={false}
       hasOlder={false}
       loadOlder={never}
-      readUpTo={6}
+      unread={{ after: 6, upTo: 9 }}
       typing={['Bob']}
       canWrite
       onSend={nothing}
@@ -100,6 +100,7 @@ function call(shown: readonly TileView[], extra: Partial<CallViewProps> = {}): R
       onPanel={nothing}
       onClosePanel={nothing}
       onSettings={nothing}
+      onShortcuts={nothing}
       onLeave={nothing}
       {...extra}
     />

@@ -35,7 +35,10 @@ export function AccountMenu({ user, email, onShortcuts, onLogout }: AccountMenuP
           Signed in as <span className="font-semibold text-ink">{user.name}</span>
         </MenuLabel>
         <MenuSeparator />
-        <MenuItem icon={<Keyboard aria-hidden="true" className="size-4.5" />} onSelect={onShortcuts}>
+        <MenuItem
+          icon={<Keyboard aria-hidden="true" className="size-4.5" />}
+          onSelect={onShortcuts}
+        >
           Keyboard shortcuts
         </MenuItem>
         <MenuItem

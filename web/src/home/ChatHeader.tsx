@@ -1,5 +1,5 @@
 import { ArrowLeft, Phone, UserPlus } from 'lucide-react';
-import { InvitePopover, type InviteLink } from '../call/InvitePopover';
+import { type InviteLink, InvitePopover } from '../call/InvitePopover';
 import { Avatar } from '../components/Avatar';
 import { buttonClass } from '../components/Button';
 import { IconButton } from '../components/IconButton';

@@ -65,7 +65,13 @@ function CreateRoomForm({ onCreate }: { onCreate: (name: string) => Promise<void
         problem={problem?.fields.name}
         onChange={(event) => setName(event.target.value)}
       />
-      <Button type="submit" variant="primary" size="lg" busy={busy} data-testid="create-room-submit">
+      <Button
+        type="submit"
+        variant="primary"
+        size="lg"
+        busy={busy}
+        data-testid="create-room-submit"
+      >
         Create room
       </Button>
     </form>

@@ -6,29 +6,34 @@ interface HomeLayoutProps {
   children: ReactNode;
   /** Which half a phone shows; wider screens show both. */
   showing: 'sidebar' | 'main';
+  /** Above both. */
+  banner?: ReactNode;
 }
 
 /** The list on the left, what was chosen beside it. */
-export function HomeLayout({ sidebar, children, showing }: HomeLayoutProps) {
+export function HomeLayout({ sidebar, children, showing, banner }: HomeLayoutProps) {
   return (
-    <div className="flex h-dvh overflow-hidden">
-      <aside
-        aria-label="Places"
-        className={cx(
-          'min-h-0 w-full shrink-0 border-line bg-surface md:w-80 md:border-r',
-          showing === 'main' && 'max-md:hidden',
-        )}
-      >
-        {sidebar}
-      </aside>
-      <main
-        className={cx(
-          'flex min-h-0 min-w-0 flex-1 flex-col',
-          showing === 'sidebar' && 'max-md:hidden',
-        )}
-      >
-        {children}
-      </main>
+    <div className="flex h-dvh flex-col overflow-hidden">
+      {banner}
+      <div className="flex min-h-0 flex-1">
+        <aside
+          aria-label="Places"
+          className={cx(
+            'min-h-0 w-full shrink-0 border-line bg-surface md:w-80 md:border-r',
+            showing === 'main' && 'max-md:hidden',
+          )}
+        >
+          {sidebar}
+        </aside>
+        <main
+          className={cx(
+            'flex min-h-0 min-w-0 flex-1 flex-col',
+            showing === 'sidebar' && 'max-md:hidden',
+          )}
+        >
+          {children}
+        </main>
+      </div>
     </div>
   );
 }

@@ -27,7 +27,12 @@ export function PlaceCard({ place, current }: PlaceCardProps) {
       <Avatar id={place.colourId} name={place.title} square={room} />
       <div className="min-w-0 flex-1">
         <div className="flex items-baseline gap-2">
-          <span className={cx('min-w-0 flex-1 truncate', place.unread > 0 ? 'font-semibold' : 'font-medium')}>
+          <span
+            className={cx(
+              'min-w-0 flex-1 truncate',
+              place.unread > 0 ? 'font-semibold' : 'font-medium',
+            )}
+          >
             {place.title}
           </span>
           {place.lastAt === undefined ? null : (

@@ -1,6 +1,6 @@
 import { MessageSquarePlus, Plus } from 'lucide-react';
-import { TableArt } from '../components/art';
 import { Avatar } from '../components/Avatar';
+import { TableArt } from '../components/art';
 import { Button } from '../components/Button';
 import { Link } from '../components/Link';
 import { InCall } from './PlaceCard';
@@ -69,6 +69,7 @@ export function Welcome({ name, places, guest, onCreateRoom, onOpenDirect }: Wel
 
 function summary(running: number, unread: number): string {
   if (running > 0) return running === 1 ? 'A call is going on.' : `${running} calls are going on.`;
-  if (unread > 0) return unread === 1 ? 'You have one new message.' : `You have ${unread} new messages.`;
+  if (unread > 0)
+    return unread === 1 ? 'You have one new message.' : `You have ${unread} new messages.`;
   return 'Nothing is waiting for you. Start a room, or choose one.';
 }

@@ -39,14 +39,20 @@ const TEXTS: Record<ConferErrorCode, Text> = {
   internal: ['The server made a mistake', 'Try again. If it stays, tell whoever runs the server.'],
 
   network: ['The server cannot be reached', 'Check your connection and try again.'],
-  connection_lost: ['The connection was lost', 'It is not certain that this was done. Look, then try again.'],
+  connection_lost: [
+    'The connection was lost',
+    'It is not certain that this was done. Look, then try again.',
+  ],
   timeout: ['The server did not answer', 'Check your connection and try again.'],
   closed: ['The call has ended meanwhile', 'Join again to go on.'],
   media_unsupported: [
     'Camera and microphone need a secure page',
     'Open the https address of this server, in a current browser.',
   ],
-  media_denied: ['The browser was told not to share this', 'Allow it for this site, then try again.'],
+  media_denied: [
+    'The browser was told not to share this',
+    'Allow it for this site, then try again.',
+  ],
   media_not_found: ['No such device was found', 'Plug it in or choose another one.'],
   media_in_use: ['The device is in use', 'Close other apps or tabs that use it, then try again.'],
   media_failed: ['The call could not be set up', 'Reload the page and join again.'],

@@ -15,8 +15,12 @@ export const TILE_GAP = 10;
 
 /** Cameras are mostly 16:9; wider tiles would only cut off heads. */
 const WIDEST = 16 / 9;
-/** Phones held upright: a tile may get this narrow before space is left empty instead. */
+/** A tile may get this narrow before space is left empty instead. */
 const NARROWEST = 4 / 5;
+/** Phones held upright film upright, too. */
+const NARROWEST_UPRIGHT = 3 / 5;
+/** On a wide screen, narrower tiles than this cut off too much of wide pictures. */
+const COMFORTABLE = 6 / 5;
 /** Below this width a face and a name cannot be read. */
 const SMALLEST_TILE_WIDTH = 150;
 const MOST_TILES = 25;
@@ -24,7 +28,8 @@ const MOST_TILES = 25;
 /** The grid that shows `count` tiles as large as the space allows. */
 export function gridFor(count: number, space: Size, gap = TILE_GAP): Grid {
   let best: Grid = { columns: 1, rows: Math.max(1, count), tile: { width: 0, height: 0 } };
-  let bestArea = -1;
+  let bestWorth = -1;
+  const upright = space.height > space.width;
 
   for (let columns = 1; columns <= Math.max(1, count); columns += 1) {
     const rows = Math.ceil(Math.max(1, count) / columns);
@@ -34,12 +39,13 @@ export function gridFor(count: number, space: Size, gap = TILE_GAP): Grid {
     };
     if (cell.width <= 0 || cell.height <= 0) continue;
 
-    const tile = fit(cell);
-    const area = tile.width * tile.height;
+    const tile = shapeTile(cell, upright ? NARROWEST_UPRIGHT : NARROWEST);
+    const seen = upright ? 1 : Math.min(1, tile.width / tile.height / COMFORTABLE);
+    const worth = tile.width * tile.height * seen;
     // A little better is not worth an emptier last row.
-    if (area > bestArea * 1.02) {
+    if (worth > bestWorth * 1.02) {
       best = { columns, rows, tile };
-      bestArea = area;
+      bestWorth = worth;
     }
   }
 
@@ -75,8 +81,8 @@ export function chooseVisible<T extends { id: string }>(
   });
 }
 
-function fit(cell: Size): Size {
-  const aspect = Math.min(WIDEST, Math.max(NARROWEST, cell.width / cell.height));
+function shapeTile(cell: Size, narrowest: number): Size {
+  const aspect = Math.min(WIDEST, Math.max(narrowest, cell.width / cell.height));
   return cell.width / cell.height > aspect
     ? { width: cell.height * aspect, height: cell.height }
     : { width: cell.width, height: cell.width / aspect };

@@ -2,12 +2,12 @@
 export function initials(name: string): string {
   const words = name.trim().split(/\s+/u).filter(Boolean);
   const first = words[0];
-  if (first === undefined) return "?";
+  if (first === undefined) return '?';
 
   const last = words.length > 1 ? words[words.length - 1] : undefined;
   return [first, last]
-    .map((word) => (word === undefined ? "" : ([...word][0] ?? "")))
-    .join("")
+    .map((word) => (word === undefined ? '' : ([...word][0] ?? '')))
+    .join('')
     .toLocaleUpperCase();
 }
 
@@ -24,11 +24,11 @@ export function colourOf(id: string): number {
 /** "Ada", "Ada and Grace", "Ada, Grace and 3 others". */
 export function listNames(names: readonly string[], shown = 2): string {
   const [first, second] = names;
-  if (first === undefined) return "";
+  if (first === undefined) return '';
   if (second === undefined) return first;
   if (names.length <= shown) {
-    return `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`;
+    return `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
   }
   const others = names.length - shown;
-  return `${names.slice(0, shown).join(", ")} and ${others} ${others === 1 ? "other" : "others"}`;
+  return `${names.slice(0, shown).join(', ')} and ${others} ${others === 1 ? 'other' : 'others'}`;
 }

@@ -10,11 +10,11 @@ function daysBetween(earlier: Date, later: Date): number {
 }
 
 export function clockTime(at: Date, locale?: string): string {
-  return at.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
+  return at.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
 }
 
 export function fullTime(at: Date, locale?: string): string {
-  return at.toLocaleString(locale, { dateStyle: "full", timeStyle: "short" });
+  return at.toLocaleString(locale, { dateStyle: 'full', timeStyle: 'short' });
 }
 
 export function sameDay(a: Date, b: Date): boolean {
@@ -24,14 +24,14 @@ export function sameDay(a: Date, b: Date): boolean {
 /** What a day separator says: "Today", "Yesterday", "Monday", "3 March", "3 March 2024". */
 export function dayLabel(at: Date, now: Date, locale?: string): string {
   const days = daysBetween(at, now);
-  if (days === 0) return "Today";
-  if (days === 1) return "Yesterday";
-  if (days > 1 && days < 7) return at.toLocaleDateString(locale, { weekday: "long" });
+  if (days === 0) return 'Today';
+  if (days === 1) return 'Yesterday';
+  if (days > 1 && days < 7) return at.toLocaleDateString(locale, { weekday: 'long' });
   const sameYear = at.getFullYear() === now.getFullYear();
   return at.toLocaleDateString(locale, {
-    day: "numeric",
-    month: "long",
-    ...(sameYear ? {} : { year: "numeric" }),
+    day: 'numeric',
+    month: 'long',
+    ...(sameYear ? {} : { year: 'numeric' }),
   });
 }
 
@@ -39,9 +39,9 @@ export function dayLabel(at: Date, now: Date, locale?: string): string {
 export function listTime(at: Date, now: Date, locale?: string): string {
   const days = daysBetween(at, now);
   if (days <= 0) return clockTime(at, locale);
-  if (days === 1) return "Yesterday";
-  if (days < 7) return at.toLocaleDateString(locale, { weekday: "short" });
-  return at.toLocaleDateString(locale, { day: "numeric", month: "short" });
+  if (days === 1) return 'Yesterday';
+  if (days < 7) return at.toLocaleDateString(locale, { weekday: 'short' });
+  return at.toLocaleDateString(locale, { day: 'numeric', month: 'short' });
 }
 
 /** "4:07", "1:02:33". */
@@ -49,8 +49,8 @@ export function duration(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor((seconds % 3600) / 60);
-  const padded = String(seconds % 60).padStart(2, "0");
+  const padded = String(seconds % 60).padStart(2, '0');
   return hours > 0
-    ? `${hours}:${String(minutes).padStart(2, "0")}:${padded}`
+    ? `${hours}:${String(minutes).padStart(2, '0')}:${padded}`
     : `${minutes}:${padded}`;
 }

@@ -7,6 +7,7 @@ export function LevelMeter({ level, active }: { level: number; active: boolean }
   const lit = active ? Math.round(Math.min(1, Math.max(0, level)) * SEGMENTS) : 0;
 
   return (
+    // biome-ignore lint/a11y/useSemanticElements: browsers draw <meter> in colours of their own
     <div
       role="meter"
       aria-label="Microphone level"

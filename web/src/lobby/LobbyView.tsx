@@ -65,9 +65,7 @@ export function LobbyView(props: LobbyViewProps) {
               {problem.hint}
             </Notice>
           )}
-          {mic.problem === undefined ? null : (
-            <DeviceNotice device={mic} testId="mic-problem" />
-          )}
+          {mic.problem === undefined ? null : <DeviceNotice device={mic} testId="mic-problem" />}
           {camera.problem === undefined || !secure ? null : (
             <DeviceNotice device={camera} testId="camera-problem" />
           )}
