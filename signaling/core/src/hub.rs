@@ -81,8 +81,6 @@ pub enum Input {
     Drain {
         retry_after: Duration,
     },
-    /// Closes every socket.
-    CloseAll(CloseCode),
     /// Time has reached [`Hub::poll_timeout`].
     Timeout,
 }
@@ -206,10 +204,6 @@ impl Hub {
             Input::Media(event) => self.happened(event, context),
             Input::Revoke(user) => self.revoke(user, context),
             Input::Drain { retry_after } => self.drain(retry_after),
-            Input::CloseAll(code) => {
-                let all = self.connections.keys();
-                self.outputs.extend(all.map(|it| Output::Close { connection: *it, code }));
-            }
             Input::Timeout => {}
         }
     }

@@ -1,0 +1,81 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::get;
+use confer_http::ApiError;
+use confer_protocol::error::{CloseCode, ErrorBody, ErrorCode};
+
+use crate::handshake::{check_origin, offered};
+use crate::signaling::Shared;
+use crate::ws;
+
+/// Every route of signaling.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    Router::new().route("/v1/connect", get(connect)).with_state(shared)
+}
+
+/// Allocated for each socket at once, so small; larger frames are read in parts.
+const READ_BUFFER_BYTES: usize = 4096;
+
+async fn connect(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, ApiError> {
+    let mut upgrade = upgrade.map_err(|rejection| {
+        let message = format!("This is a WebSocket: {rejection}");
+        ErrorBody::new(ErrorCode::Malformed, message)
+    })?;
+    check_origin(&headers, &shared.config.origins)?;
+    if shared.draining.load(Ordering::Relaxed) {
+        let message = "The server is about to restart: reconnect in a moment.";
+        return Err(unavailable(&shared, ErrorCode::Draining, message));
+    }
+    let full = || unavailable(&shared, ErrorCode::Unavailable, "The server has no free socket.");
+    let place = Arc::clone(&shared.connections).try_acquire_owned().map_err(|_| full())?;
+    let waiting = Arc::clone(&shared.unauthenticated).try_acquire_owned().map_err(|_| full())?;
+
+    let offered = offered(&headers);
+    if let Some(protocol) = offered.selected {
+        upgrade.set_selected_protocol(protocol);
+    }
+    let max = shared.limits.frame_bytes;
+    let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        // Frames go to the socket at once; at most one waits, see `ws.rs`.
+        .write_buffer_size(0)
+        .max_message_size(max)
+        .max_frame_size(max);
+    let guard = shared.task_token();
+    Ok(if offered.supported {
+        upgrade.on_upgrade(move |socket| async move {
+            let (_place, _guard) = (place, guard);
+            ws::serve(socket, offered.token, shared, waiting).await;
+        })
+    } else {
+        upgrade.on_upgrade(move |socket| async move {
+            let (_place, _waiting, _guard) = (place, waiting, guard);
+            refuse_protocol(socket, &shared).await;
+        })
+    })
+}
+
+async fn refuse_protocol(mut socket: WebSocket, shared: &Shared) {
+    let code = CloseCode::Unsupported;
+    shared.board.counters.count_close(code);
+    let frame = CloseFrame { code: code.code(), reason: "offer the subprotocol confer.v1".into() };
+    // Whether it is heard does not matter to anybody here.
+    let _ = socket.send(Message::Close(Some(frame))).await;
+}
+
+fn unavailable(shared: &Shared, code: ErrorCode, message: &str) -> ApiError {
+    let wait = shared.config.drain_retry_after.as_millis();
+    let retry_after_ms = Some(u32::try_from(wait).unwrap_or(u32::MAX));
+    ErrorBody { retry_after_ms, ..ErrorBody::new(code, message) }.into()
+}
