@@ -106,7 +106,10 @@ export class Auth extends Emitter<AuthEvents> implements TokenSource {
   async logout(): Promise<void> {
     this.#platform.storage.write(SIGNED_IN_KEY, null);
     this.#forget();
-    await this.#http.anonymous({ method: 'POST', path: '/v1/auth/logout' });
+    // After a refresh that is under way, so that the cookie it brings is the one that ends.
+    await this.#platform.exclusive(REFRESH_LOCK, () =>
+      this.#http.anonymous({ method: 'POST', path: '/v1/auth/logout' }),
+    );
   }
 
   async token(): Promise<string> {
@@ -124,24 +127,28 @@ export class Auth extends Emitter<AuthEvents> implements TokenSource {
 
   /** The cookie is replaced by this: the same answer serves everybody who asks meanwhile. */
   #refresh(): Promise<string> {
+    const generation = this.#generation;
     this.#refreshing ??= this.#platform
-      .exclusive(REFRESH_LOCK, () => this.#refreshAlone())
+      .exclusive(REFRESH_LOCK, () => this.#refreshAlone(generation))
       .finally(() => {
         this.#refreshing = null;
       });
     return this.#refreshing;
   }
 
-  async #refreshAlone(): Promise<string> {
-    const generation = this.#generation;
+  async #refreshAlone(generation: number): Promise<string> {
+    if (this.#platform.storage.read(SIGNED_IN_KEY) === null) {
+      throw new ConferError('unauthenticated', 'Sign in first.');
+    }
     try {
       const response = await this.#http.anonymous<TokenResponse>({
         method: 'POST',
         path: '/v1/auth/refresh',
       });
-      if (generation === this.#generation) {
-        this.#accept(response);
+      if (generation !== this.#generation) {
+        throw new ConferError('unauthenticated', 'Somebody signed in or out meanwhile.');
       }
+      this.#accept(response);
       return response.access_token;
     } catch (error) {
       const refused = hasCode(error, 'unauthenticated', 'token_expired', 'revoked');

@@ -8,7 +8,8 @@ import { type ChangeEvents, Emitter } from './events.js';
 import { Http } from './http.js';
 import { browserPlatform, type Platform } from './platform.js';
 import type { RoomId, UserInfo } from './protocol.gen.js';
-import { type JoinOptions, Room } from './room.js';
+import { Room } from './room.js';
+import type { JoinOptions } from './room-events.js';
 import { type ConnectionState, Signal } from './signal.js';
 
 /** How to make a client. */

@@ -51,7 +51,8 @@ export type {
   UserInfo,
 } from './protocol.gen.js';
 export { LocalPublication, RemotePublication } from './publication.js';
-export { type EndReason, type JoinOptions, Room, type RoomEvents, type RoomState } from './room.js';
+export { Room } from './room.js';
+export type { EndReason, JoinOptions, RoomEvents, RoomState } from './room-events.js';
 export type { PublicationNews, TrackNews } from './roster.js';
 export type { ConnectionState } from './signal.js';
 export type { ReceivedStats, RoomStats, SentStats, TransportStats } from './stats.js';

@@ -8,15 +8,14 @@
 
 import type { Devices } from './devices.js';
 import { ConferError, hasCode } from './errors.js';
-import { type ChangeEvents, Emitter, type Unsubscribe } from './events.js';
+import { Emitter, type Unsubscribe } from './events.js';
+import { LocalMedia } from './local-media.js';
+import { MediaLink } from './media-link.js';
 import { LocalParticipant, type RemoteParticipant } from './participant.js';
 import type { Platform } from './platform.js';
 import type {
-  Answer,
   Joined,
-  LeaveReason,
   ParticipantId,
-  PublishIntent,
   Resumed,
   RoomEvent,
   RoomId,
@@ -28,59 +27,25 @@ import type {
   TransportState,
   UserInfo,
 } from './protocol.gen.js';
-import { LocalPublication } from './publication.js';
-import { Roster, type RosterEvents } from './roster.js';
+import type { LocalPublication } from './publication.js';
+import type { EndReason, JoinOptions, RoomEvents, RoomState } from './room-events.js';
+import { Roster } from './roster.js';
+import { Seat } from './seat.js';
 import type { Signal } from './signal.js';
 import { collectStats, type RoomStats } from './stats.js';
 import { Subscriptions } from './subscription.js';
-import { Transport } from './transport.js';
 
 /** Receive slots of the first offer. */
 const DEFAULT_RECEIVE: SlotDemand = { audio: 4, video: 8 };
 /** What a page can show at most unless it says otherwise. */
 const DEFAULT_LAYOUT: SlotDemand = { audio: 16, video: 48 };
-/** Offers that fail for no reason we know are tried so often in a row. */
-const OFFER_TRIES = 4;
-/** Pause before such a try. */
-const OFFER_PAUSE_MS = 500;
-/** A path is not restarted more often than this. */
-const RESTART_PAUSE_MS = 3_000;
-
-/** How the seat does. */
-export type RoomState = 'joining' | 'joined' | 'reconnecting' | 'left';
-
-/** Why a call ended: the server's reason, or that the connection was closed for good. */
-export type EndReason = LeaveReason | 'closed';
-
-/** What [`Room`] tells. */
-export interface RoomEvents extends RosterEvents, ChangeEvents {
-  /** The server took a local track. */
-  localPublished: LocalPublication;
-  localUnpublished: LocalPublication;
-  /** Who speaks, loudest first. */
-  speakers: ParticipantId[];
-  /** The socket is gone; media goes on meanwhile. */
-  reconnecting: undefined;
-  reconnected: undefined;
-  /** How the media path does, as the server sees it. */
-  transport: TransportState;
-  /** The call is over. The last event. */
-  left: { reason: EndReason; error?: ConferError };
-  /** Something did not work that nobody waits for. */
-  error: ConferError;
-}
-
-/** How to join. */
-export interface JoinOptions {
-  /** Published from the first offer on. */
-  audio?: MediaStreamTrack | undefined;
-  video?: MediaStreamTrack | undefined;
-  /** Join with these switched off. */
-  audioMuted?: boolean | undefined;
-  videoMuted?: boolean | undefined;
-  /** Receive slots of the first offer. Default: 4 audio, 8 video. */
-  receive?: Partial<SlotDemand> | undefined;
-}
+const NO_PERMISSIONS = {
+  publish: [],
+  subscribe: false,
+  chat_read: false,
+  chat_write: false,
+  moderate: false,
+};
 
 /** One call. */
 export class Room extends Emitter<RoomEvents> {
@@ -88,27 +53,18 @@ export class Room extends Emitter<RoomEvents> {
   readonly local: LocalParticipant;
   readonly #platform: Platform;
   readonly #signal: Signal;
-  readonly #devices: Devices;
   readonly #roster: Roster;
+  readonly #seat: Seat;
+  readonly #media: LocalMedia;
   readonly #subscriptions: Subscriptions;
   readonly #receive: SlotDemand;
   readonly #stops: Unsubscribe[];
-  readonly #waiting = new Map<LocalPublication, PublishWaiter>();
-  /** Mutes that the server may not know. */
-  readonly #unsentMutes = new Set<LocalPublication>();
   #info: RoomInfo;
   #state: RoomState = 'joining';
   #transportState: TransportState = 'connecting';
-  #transport: Transport | null = null;
-  #seat: { epoch: string; ticket: string; seq: number } | null = null;
-  /** Events that came before the answer they follow. */
-  #early: Array<{ seq: number; event: RoomEvent }> | null = [];
+  #link: MediaLink | null = null;
   #speakers: ParticipantId[] = [];
   #offerId = 0;
-  #offerFailures = 0;
-  #offerLost = false;
-  #restartedAt = Number.NEGATIVE_INFINITY;
-
   /** @internal */
   constructor(
     parts: { platform: Platform; signal: Signal; devices: Devices },
@@ -118,40 +74,41 @@ export class Room extends Emitter<RoomEvents> {
   ) {
     super();
     this.id = id;
+    this.#info = { id, name: '' };
     this.#platform = parts.platform;
     this.#signal = parts.signal;
-    this.#devices = parts.devices;
-    this.#info = { id, name: '' };
     this.#receive = { ...DEFAULT_RECEIVE, ...options.receive };
-    this.local = new LocalParticipant('', user, {
-      publish: [],
-      subscribe: false,
-      chat_read: false,
-      chat_write: false,
-      moderate: false,
-    });
+    this.local = new LocalParticipant('', user, NO_PERMISSIONS);
+    this.#seat = new Seat(parts.signal, id, { happened: (event) => this.#apply(event) });
     this.#roster = new Roster(
       (name, news) => {
         this.emit(name, news as RoomEvents[typeof name]);
         this.changed();
       },
-      (track) => this.#transport?.received(track),
+      (track) => this.#link?.transport.received(track),
     );
     this.#subscriptions = new Subscriptions(
-      this.#platform,
+      parts.platform,
       DEFAULT_LAYOUT,
       async (wishes, layout) => {
         await this.#signal.request<'subscribe'>({ op: 'subscribe', wishes, layout });
       },
     );
+    this.#media = new LocalMedia(this.local, parts, {
+      transport: () => this.#link?.transport ?? null,
+      published: (publication) => this.emit('localPublished', publication),
+      unpublished: (publication) => this.emit('localUnpublished', publication),
+      failed: (error) => this.emit('error', error),
+      changed: () => this.changed(),
+    });
     if (options.audio !== undefined) {
-      this.#addLocal('microphone', options.audio, options.audioMuted ?? false);
+      this.#media.add('microphone', options.audio, options.audioMuted ?? false);
     }
     if (options.video !== undefined) {
-      this.#addLocal('camera', options.video, options.videoMuted ?? false);
+      this.#media.add('camera', options.video, options.videoMuted ?? false);
     }
     this.#stops = [
-      this.#signal.on('event', (numbered) => this.#numbered(numbered)),
+      this.#signal.on('event', (numbered) => this.#seat.handle(numbered)),
       this.#signal.on('notice', (notice) => {
         if (notice.kind === 'speakers') {
           this.#heard(notice.speakers);
@@ -195,7 +152,8 @@ export class Room extends Emitter<RoomEvents> {
     try {
       await this.#takeSeat();
     } catch (error) {
-      this.#end('closed');
+      // The page may try again with the same camera.
+      this.#end('closed', undefined, true);
       throw error;
     }
   }
@@ -206,72 +164,29 @@ export class Room extends Emitter<RoomEvents> {
     options: { source: TrackSource; muted?: boolean },
   ): Promise<LocalPublication> {
     this.#requireSeat();
-    const known = this.local.publications.get(options.source);
-    if (known !== undefined) {
-      await known.replaceTrack(track);
-      return known;
-    }
-    if (!this.local.permissions.publish.includes(options.source)) {
-      throw new ConferError('publish_not_granted', `You may not publish ${options.source}.`);
-    }
-    const publication = this.#addLocal(options.source, track, options.muted ?? false);
-    const taken = new Promise<LocalPublication>((resolve, reject) => {
-      this.#waiting.set(publication, { resolve, reject });
-    });
-    this.#transport?.publish(publication);
-    return taken;
+    return this.#media.publish(track, options);
   }
 
   /** Stops sending a track. The track itself goes on; stop it if nobody else uses it. */
-  async unpublish(publication: LocalPublication): Promise<void> {
-    const id = publication.id;
-    this.#dropLocal(publication);
-    this.#transport?.unpublish(publication);
-    if (id !== undefined) {
-      // Quicker than the offer that follows; if it is lost, that offer says the same.
-      await this.#signal
-        .request<'unpublish'>({ op: 'unpublish', track: id })
-        .catch(() => undefined);
-    }
+  unpublish(publication: LocalPublication): Promise<void> {
+    return this.#media.unpublish(publication);
   }
 
   /** Lets the person choose a screen and publishes it, with its sound where there is one. */
   async startScreenShare(): Promise<LocalPublication> {
-    const { video, audio } = await this.#devices.openDisplay();
-    if (video === undefined) {
-      throw new ConferError('media_not_found', 'No screen was chosen.');
-    }
-    // The browser's own "stop sharing" ends the track.
-    video.addEventListener('ended', () => void this.stopScreenShare());
-    try {
-      const screen = this.publish(video, { source: 'screen' });
-      if (audio !== undefined) {
-        // A page without the right to publish sound still shows its picture.
-        this.publish(audio, { source: 'screen_audio' }).catch(() => audio.stop());
-      }
-      return await screen;
-    } catch (error) {
-      video.stop();
-      audio?.stop();
-      throw error;
-    }
+    this.#requireSeat();
+    return this.#media.startScreenShare();
   }
 
   /** Ends the screen share, if there is one. */
-  async stopScreenShare(): Promise<void> {
-    for (const source of ['screen', 'screen_audio'] as const) {
-      const publication = this.local.publications.get(source);
-      if (publication !== undefined) {
-        publication.track.stop();
-        await this.unpublish(publication);
-      }
-    }
+  stopScreenShare(): Promise<void> {
+    return this.#media.stopScreenShare();
   }
 
   /** How many tracks of each kind the page can show at most. */
   setLayout(layout: SlotDemand): void {
     this.#subscriptions.setLayout(layout);
-    this.#transport?.setLayout(layout);
+    this.#link?.transport.setLayout(layout);
   }
 
   /** Wants or does not want one track; `null` returns to the default, which is to want it. */
@@ -286,8 +201,8 @@ export class Room extends Emitter<RoomEvents> {
 
   /** What the call costs and yields at this moment. */
   async stats(): Promise<RoomStats | null> {
-    const transport = this.#transport;
-    if (transport === null) {
+    const transport = this.#link?.transport;
+    if (transport === undefined) {
       return null;
     }
     const received = [...this.participants.values()].flatMap((participant) =>
@@ -316,23 +231,27 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   async #takeSeat(): Promise<void> {
-    this.#early = [];
-    const joining = this.#signal.request<'join'>({ op: 'join', room: this.id });
-    this.#transport = new Transport({
-      platform: this.#platform,
-      owner: this.#transportOwner(),
-      seat: joining.then((joined) => ({ iceServers: joined.ice_servers })),
-      nextOfferId: () => {
-        this.#offerId += 1;
-        return this.#offerId;
+    const taking = this.#seat.take();
+    const parts = { platform: this.#platform, signal: this.#signal, media: this.#media };
+    this.#link = new MediaLink(
+      parts,
+      {
+        slotsChanged: () => this.#roster.reconcile(),
+        failed: (error) => this.emit('error', error),
       },
-      publications: this.local.publications.values(),
-      receive: this.#receive,
-      layout: this.#subscriptions.layout,
-    });
-    this.#offerFailures = 0;
-    this.#transport.start();
-    const joined = await joining;
+      {
+        seat: taking.then((joined) => ({ iceServers: joined.ice_servers })),
+        nextOfferId: () => {
+          this.#offerId += 1;
+          return this.#offerId;
+        },
+        publications: this.local.publications.values(),
+        receive: this.#receive,
+        layout: this.#subscriptions.layout,
+      },
+    );
+    this.#link.start();
+    const joined = await taking;
     if (this.#state === 'left') {
       // Left while joining: the seat that came too late is given back.
       await this.#signal.request<'leave'>({ op: 'leave' }).catch(() => undefined);
@@ -342,12 +261,11 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #seated(joined: Joined): void {
-    this.#seat = { epoch: joined.epoch, ticket: joined.resume_ticket, seq: joined.seq };
     this.local.update({ id: joined.participant, permissions: joined.permissions });
     this.#applySnapshot(joined.snapshot);
     this.#state = 'joined';
     this.#subscriptions.resend();
-    this.#releaseEarly();
+    this.#seat.settle();
     this.changed();
   }
 
@@ -363,18 +281,14 @@ export class Room extends Emitter<RoomEvents> {
     if (this.#state !== 'reconnecting') {
       return;
     }
-    const seat = this.#seat;
-    this.#early = [];
     try {
-      if (seat === null) {
-        await this.#takeAnotherSeat();
+      if (this.#seat.held) {
+        this.#resumed(await this.#seat.resume());
       } else {
-        const { ticket, epoch, seq } = seat;
-        this.#resumed(await this.#signal.request<'resume'>({ op: 'resume', ticket, epoch, seq }));
+        await this.#takeAnotherSeat();
       }
     } catch (error) {
       if (hasCode(error, 'resume_refused', 'reset_required', 'not_found', 'not_joined')) {
-        this.#seat = null;
         await this.#takeAnotherSeat().catch((again: unknown) => this.#seatRefused(again));
       } else {
         this.#seatRefused(error);
@@ -383,12 +297,10 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   async #takeAnotherSeat(): Promise<void> {
-    this.#transport?.close();
-    this.#transport = null;
+    this.#link?.close();
+    this.#link = null;
     this.#roster.reconcile();
-    for (const publication of this.local.publications.values()) {
-      publication.named(undefined);
-    }
+    this.#media.seatLost();
     await this.#takeSeat();
     this.emit('reconnected', undefined);
   }
@@ -406,29 +318,17 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #resumed(resumed: Resumed): void {
-    const seat = this.#seat;
-    if (seat === null || this.#state === 'left') {
+    if (this.#state === 'left') {
       return;
     }
-    seat.ticket = resumed.resume_ticket;
     if (resumed.snapshot !== null) {
-      seat.seq = resumed.seq;
       this.#applySnapshot(resumed.snapshot);
     }
     this.#state = 'joined';
-    this.#releaseEarly();
-    this.#transport?.setIceServers(resumed.ice_servers);
-    const path = this.#transport?.connection.connectionState;
-    if (path === 'failed' || path === 'disconnected') {
-      this.#restartPath();
-    } else if (this.#offerLost) {
-      this.#transport?.renegotiate();
-    }
-    this.#offerLost = false;
+    this.#seat.settle();
+    this.#link?.resumed();
     this.#subscriptions.flush();
-    for (const publication of [...this.#unsentMutes]) {
-      this.#tellMuted(publication);
-    }
+    this.#media.flush();
     this.emit('reconnected', undefined);
     this.changed();
   }
@@ -440,33 +340,7 @@ export class Room extends Emitter<RoomEvents> {
       this.local.update({ user: self.user });
     }
     this.#roster.replace(snapshot, this.local.id);
-    this.#transport?.applySlots(snapshot.slots);
-  }
-
-  #releaseEarly(): void {
-    const early = this.#early ?? [];
-    this.#early = null;
-    for (const numbered of early) {
-      this.#numbered(numbered);
-    }
-  }
-
-  #numbered({ seq, event }: { seq: number; event: RoomEvent }): void {
-    if (this.#early !== null) {
-      this.#early.push({ seq, event });
-      return;
-    }
-    const seat = this.#seat;
-    if (seat === null || seq <= seat.seq || this.#state === 'left') {
-      return;
-    }
-    if (seq !== seat.seq + 1) {
-      // A hole: what is missing is replayed to the next socket.
-      this.#signal.restart();
-      return;
-    }
-    seat.seq = seq;
-    this.#apply(event);
+    this.#link?.transport.applySlots(snapshot.slots);
   }
 
   #apply(event: RoomEvent): void {
@@ -483,20 +357,20 @@ export class Room extends Emitter<RoomEvents> {
         return;
       case 'track_muted':
         if (event.participant === this.local.id) {
-          this.#mutedByServer(event.track, event.muted);
+          this.#media.mutedByServer(event.track, event.muted);
         } else {
           this.#roster.apply(event);
         }
         return;
       case 'slots_changed':
-        this.#transport?.applySlots(event.slots);
+        this.#link?.transport.applySlots(event.slots);
         return;
       case 'transport_changed':
         this.#transportState = event.state;
         this.emit('transport', event.state);
         this.changed();
         if (event.state === 'failed') {
-          this.#restartPath();
+          this.#link?.restartPath();
         }
         return;
       case 'removed':
@@ -521,176 +395,6 @@ export class Room extends Emitter<RoomEvents> {
     this.changed();
   }
 
-  #transportOwner(): ConstructorParameters<typeof Transport>[0]['owner'] {
-    return {
-      offer: ({ offerId, sdp, publish }) => this.#offer(offerId, sdp, publish),
-      candidate: (candidate, mid) => {
-        // Helpful at best: the server is ICE-lite and learns addresses from checks.
-        this.#signal
-          .request<'candidate'>({ op: 'candidate', candidate, mid })
-          .catch(() => undefined);
-      },
-      published: (tracks) => this.#published(tracks),
-      slotsChanged: () => this.#roster.reconcile(),
-      offerFailed: (error) => this.#offerFailed(error),
-      pathLost: () => this.#restartPath(),
-    };
-  }
-
-  #offer(offer_id: number, sdp: string, publish: PublishIntent[]): Promise<Answer> {
-    return this.#signal.request<'offer'>({ op: 'offer', offer_id, sdp, publish });
-  }
-
-  #published(tracks: ReadonlyMap<LocalPublication, TrackId>): void {
-    this.#offerFailures = 0;
-    for (const publication of this.local.publications.values()) {
-      const id = tracks.get(publication);
-      const before = publication.id;
-      publication.named(id);
-      if (id !== undefined && id !== before) {
-        this.emit('localPublished', publication);
-        this.#settle(publication)?.resolve(publication);
-        if (this.#unsentMutes.has(publication)) {
-          this.#tellMuted(publication);
-        }
-      }
-    }
-    this.local.touch();
-    this.changed();
-  }
-
-  #offerFailed(error: unknown): void {
-    if (this.#state === 'left') {
-      return;
-    }
-    if (hasCode(error, 'connection_lost', 'network', 'closed')) {
-      this.#offerLost = true;
-      return;
-    }
-    this.#offerFailures += 1;
-    if (hasCode(error, 'publish_not_granted', 'too_many_tracks', 'no_common_codec', 'bad_offer')) {
-      this.#refused(error);
-    }
-    if (this.#offerFailures >= OFFER_TRIES) {
-      const why =
-        error instanceof ConferError
-          ? error
-          : new ConferError('media_failed', 'Media could not be negotiated.', { cause: error });
-      this.emit('error', why);
-      return;
-    }
-    const afterMs = error instanceof ConferError ? error.retryAfterMs : undefined;
-    this.#transport?.renegotiate({ afterMs: afterMs ?? OFFER_PAUSE_MS });
-  }
-
-  /** Takes back what the server will not have: whatever it has not taken before. */
-  #refused(error: ConferError): void {
-    const granted = this.local.permissions.publish;
-    for (const publication of [...this.local.publications.values()]) {
-      const culprit =
-        error.code === 'publish_not_granted'
-          ? !granted.includes(publication.source)
-          : publication.id === undefined;
-      if (culprit) {
-        const waiter = this.#settle(publication);
-        this.#dropLocal(publication);
-        this.#transport?.unpublish(publication);
-        if (waiter === undefined) {
-          this.emit('error', error);
-        } else {
-          waiter.reject(error);
-        }
-      }
-    }
-  }
-
-  /** Looks for another path with fresh credentials for the relay. */
-  #restartPath(): void {
-    const now = this.#platform.now();
-    if (this.#state !== 'joined' || now - this.#restartedAt < RESTART_PAUSE_MS) {
-      return;
-    }
-    this.#restartedAt = now;
-    const transport = this.#transport;
-    this.#signal.request<'ice_servers'>({ op: 'ice_servers' }).then(
-      ({ ice_servers }) => transport?.restartIce(ice_servers),
-      () => transport?.restartIce(),
-    );
-  }
-
-  #addLocal(source: TrackSource, track: MediaStreamTrack, muted: boolean): LocalPublication {
-    const publication = new LocalPublication(
-      {
-        muted: (each) => this.#mutedHere(each),
-        replaced: async (each) => {
-          await this.#transport?.replaceTrack(each);
-          this.local.touch();
-          this.changed();
-        },
-        reacquire: (each) => this.#devices.again(each.track),
-      },
-      source,
-      track,
-      muted,
-    );
-    this.local.publications.set(source, publication);
-    this.local.touch();
-    this.changed();
-    return publication;
-  }
-
-  #dropLocal(publication: LocalPublication): void {
-    if (this.local.publications.get(publication.source) !== publication) {
-      return;
-    }
-    this.local.publications.delete(publication.source);
-    this.#unsentMutes.delete(publication);
-    this.#settle(publication)?.reject(new ConferError('closed', 'The track was unpublished.'));
-    publication.named(undefined);
-    this.local.touch();
-    this.emit('localUnpublished', publication);
-    this.changed();
-  }
-
-  #mutedHere(publication: LocalPublication): void {
-    this.local.touch();
-    this.changed();
-    this.#tellMuted(publication);
-  }
-
-  #tellMuted(publication: LocalPublication): void {
-    this.#unsentMutes.add(publication);
-    const { id, muted } = publication;
-    if (id === undefined) {
-      return;
-    }
-    this.#signal.request<'mute'>({ op: 'mute', track: id, muted }).then(
-      () => {
-        if (publication.muted === muted) {
-          this.#unsentMutes.delete(publication);
-        }
-      },
-      // Told again after the resume.
-      () => undefined,
-    );
-  }
-
-  #mutedByServer(track: TrackId, muted: boolean): void {
-    const publication = [...this.local.publications.values()].find(({ id }) => id === track);
-    // Only silencing is taken over: nobody switches on somebody else's microphone.
-    if (publication !== undefined && muted && !publication.muted) {
-      publication.forceMuted(true);
-      this.local.touch();
-      this.changed();
-    }
-  }
-
-  #settle(publication: LocalPublication): PublishWaiter | undefined {
-    const waiter = this.#waiting.get(publication);
-    this.#waiting.delete(publication);
-    return waiter;
-  }
-
   #requireSeat(): void {
     if (this.#state === 'left' || this.#state === 'joining') {
       throw new ConferError('not_joined', 'This room is not joined.');
@@ -702,28 +406,15 @@ export class Room extends Emitter<RoomEvents> {
       return;
     }
     this.#state = 'left';
-    this.#seat = null;
+    this.#seat.drop();
     for (const stop of this.#stops) {
       stop();
     }
     this.#subscriptions.close();
-    this.#transport?.close();
-    this.#transport = null;
-    for (const waiter of this.#waiting.values()) {
-      waiter.reject(new ConferError('closed', 'The call ended.'));
-    }
-    this.#waiting.clear();
-    if (!keepTracks) {
-      for (const publication of this.local.publications.values()) {
-        publication.track.stop();
-      }
-    }
+    this.#link?.close();
+    this.#link = null;
+    this.#media.close(keepTracks);
     this.emit('left', error === undefined ? { reason } : { reason, error });
     this.changed();
   }
-}
-
-interface PublishWaiter {
-  resolve: (publication: LocalPublication) => void;
-  reject: (error: ConferError) => void;
 }

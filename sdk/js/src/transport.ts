@@ -90,6 +90,8 @@ export class Transport {
     this.#platform = options.platform;
     this.#owner = options.owner;
     this.#seat = options.seat;
+    // Whoever asked for the seat hears why there is none.
+    this.#seat.catch(() => undefined);
     this.#nextOfferId = options.nextOfferId;
     this.#layout = options.layout;
     this.connection = options.platform.createPeerConnection({

@@ -1,0 +1,156 @@
+/**
+ * The media of one seat: the transport, what to do when the server refuses an offer, and when to
+ * look for another path.
+ */
+
+import { ConferError, hasCode } from './errors.js';
+import type { LocalMedia } from './local-media.js';
+import type { Platform, TimerId } from './platform.js';
+import type { IceServer, SlotDemand } from './protocol.gen.js';
+import type { LocalPublication } from './publication.js';
+import type { Signal } from './signal.js';
+import { type Seat, Transport } from './transport.js';
+
+/** Offers that fail for no reason we know are tried so often in a row. */
+const OFFER_TRIES = 4;
+/** Pause before such a try. */
+const OFFER_PAUSE_MS = 500;
+/** A path is not restarted more often than this. */
+const RESTART_PAUSE_MS = 3_000;
+
+/** What a link needs of its room. */
+export interface MediaLinkOwner {
+  /** Tracks may have moved between slots. */
+  slotsChanged(): void;
+  /** Negotiation is given up. */
+  failed(error: ConferError): void;
+}
+
+/** One peer connection and its keeper; closed together with the seat. */
+export class MediaLink {
+  readonly transport: Transport;
+  readonly #platform: Platform;
+  readonly #signal: Signal;
+  readonly #media: LocalMedia;
+  readonly #owner: MediaLinkOwner;
+  #offerFailures = 0;
+  /** An offer or its answer went down with the socket. */
+  #offerLost = false;
+  #restartedAt = Number.NEGATIVE_INFINITY;
+  #restartTimer: TimerId = null;
+  #closed = false;
+
+  constructor(
+    parts: { platform: Platform; signal: Signal; media: LocalMedia },
+    owner: MediaLinkOwner,
+    options: {
+      seat: Promise<Seat>;
+      nextOfferId: () => number;
+      publications: Iterable<LocalPublication>;
+      receive: SlotDemand;
+      layout: SlotDemand;
+    },
+  ) {
+    this.#platform = parts.platform;
+    this.#signal = parts.signal;
+    this.#media = parts.media;
+    this.#owner = owner;
+    this.transport = new Transport({
+      ...options,
+      platform: parts.platform,
+      owner: {
+        offer: ({ offerId, sdp, publish }) =>
+          this.#signal.request<'offer'>({ op: 'offer', offer_id: offerId, sdp, publish }),
+        candidate: (candidate, mid) => {
+          // Helpful at best: the server is ICE-lite and learns addresses from checks.
+          this.#signal
+            .request<'candidate'>({ op: 'candidate', candidate, mid })
+            .catch(() => undefined);
+        },
+        published: (tracks) => {
+          this.#offerFailures = 0;
+          this.#media.taken(tracks);
+        },
+        slotsChanged: () => this.#owner.slotsChanged(),
+        offerFailed: (error) => this.#offerFailed(error),
+        pathLost: () => this.restartPath(),
+      },
+    });
+  }
+
+  /** Makes the first offer at once. */
+  start(): void {
+    this.transport.start();
+  }
+
+  /** Another socket has the seat: what was lost with the old one is made up for. */
+  resumed(): void {
+    const path = this.transport.connection.connectionState;
+    if (path === 'failed' || path === 'disconnected') {
+      this.restartPath();
+    } else if (this.#offerLost) {
+      this.transport.renegotiate();
+    }
+    this.#offerLost = false;
+  }
+
+  /** Looks for another path, with fresh credentials for the relay. */
+  restartPath(): void {
+    if (this.#signal.state !== 'connected' || this.#restartTimer !== null || this.#closed) {
+      // Without a socket there is nobody to offer to; the resume looks at the path again.
+      return;
+    }
+    const wait = this.#restartedAt + RESTART_PAUSE_MS - this.#platform.now();
+    this.#restartTimer = this.#platform.setTimer(
+      () => {
+        this.#restartTimer = null;
+        if (wait > 0 && this.transport.connection.connectionState === 'connected') {
+          // The restart before this one has helped meanwhile.
+          return;
+        }
+        this.#restartedAt = this.#platform.now();
+        this.#signal.request<'ice_servers'>({ op: 'ice_servers' }).then(
+          ({ ice_servers }) => this.#restart(ice_servers),
+          () => this.#restart(),
+        );
+      },
+      Math.max(0, wait),
+    );
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#platform.clearTimer(this.#restartTimer);
+    this.transport.close();
+  }
+
+  #restart(iceServers?: IceServer[]): void {
+    if (!this.#closed) {
+      this.transport.restartIce(iceServers);
+    }
+  }
+
+  #offerFailed(error: unknown): void {
+    if (this.#closed) {
+      return;
+    }
+    if (hasCode(error, 'connection_lost', 'network', 'closed')) {
+      this.#offerLost = true;
+      return;
+    }
+    this.#offerFailures += 1;
+    if (hasCode(error, 'publish_not_granted', 'too_many_tracks', 'no_common_codec', 'bad_offer')) {
+      this.#media.refused(error);
+    }
+    if (this.#offerFailures >= OFFER_TRIES) {
+      this.#owner.failed(
+        error instanceof ConferError
+          ? error
+          : new ConferError('media_failed', 'Media could not be negotiated.', { cause: error }),
+      );
+      return;
+    }
+    const afterMs = error instanceof ConferError ? error.retryAfterMs : undefined;
+    this.transport.renegotiate({ afterMs: afterMs ?? OFFER_PAUSE_MS });
+  }
+}

@@ -1,0 +1,532 @@
+import { describe, expect, it } from 'vitest';
+import type { Room } from '../src/room.js';
+import { settle } from './fakes/clock.js';
+import { FakeTrack } from './fakes/peer-connection.js';
+import { BOB } from './fakes/platform.js';
+import { joined, participant, published, ROOM, slots, track, world } from './fakes/room.js';
+
+async function inCall(options: { tracks?: boolean } = { tracks: true }) {
+  const all = world();
+  const audio = new FakeTrack('audio');
+  const video = new FakeTrack('video');
+  await all.client.connect();
+  const room = await all.client.join(
+    ROOM,
+    options.tracks === true ? { audio: audio.real, video: video.real } : {},
+  );
+  await settle();
+  return { ...all, room, audio, video };
+}
+
+/** Writes down the names of events as they happen. */
+function record(room: Room): string[] {
+  const names: string[] = [];
+  for (const name of [
+    'participantJoined',
+    'participantLeft',
+    'trackPublished',
+    'trackUnpublished',
+    'trackSubscribed',
+    'trackUnsubscribed',
+    'reconnecting',
+    'reconnected',
+    'left',
+  ] as const) {
+    room.on(name, () => names.push(name));
+  }
+  return names;
+}
+
+describe('joining', () => {
+  it('sends the offer without waiting for the seat', async () => {
+    const { client, server, platform } = world();
+    server.on('join', () => undefined);
+    await client.connect();
+    void client.join(ROOM, { audio: new FakeTrack('audio').real }).catch(() => undefined);
+    await settle();
+    const ops = server.socket.sent.map((frame) => frame.op);
+    expect(ops.filter((op) => op === 'join' || op === 'offer')).toEqual(['join', 'offer']);
+    // Gathering waits for the TURN servers, which come with the seat.
+    expect(platform.connection.localDescription).toBeNull();
+  });
+
+  it('offers what is published and the whole pool of receive slots at once', async () => {
+    const { server, platform } = await inCall();
+    const [offer] = server.requests('offer');
+    expect(offer?.publish).toEqual([
+      { mid: '0', source: 'microphone', muted: false },
+      { mid: '1', source: 'camera', muted: false },
+    ]);
+    const directions = platform.connection.transceivers.map((each) => each.direction);
+    expect(directions.filter((each) => each === 'recvonly')).toHaveLength(12);
+    expect(server.requests('offer')).toHaveLength(1);
+    expect(platform.connection.answers).toEqual(['answer-1']);
+  });
+
+  it('gathers with the TURN servers that came with the seat', async () => {
+    const { platform } = await inCall();
+    expect(platform.connection.configuration.iceServers).toEqual(joined().ice_servers);
+  });
+
+  it('offers again when the offer overtook the seat', async () => {
+    const { client, server, clock } = world();
+    const usual = { op: 'offer' as const, sdp: 'answer', slots: slots(1, {}) };
+    server.on('offer', ({ offer_id, publish }) =>
+      offer_id === 1
+        ? { code: 'not_joined', message: 'no seat' }
+        : { ...usual, offer_id, published: published(publish) },
+    );
+    await client.connect();
+    await client.join(ROOM, { audio: new FakeTrack('audio').real });
+    await clock.advance(1_000);
+    expect(server.requests('offer').map(({ offer_id }) => offer_id)).toEqual([1, 2]);
+  });
+
+  it('fails and leaves the camera on when there is no seat', async () => {
+    const { client, server, platform } = world();
+    server.on('join', () => ({ code: 'room_full', message: 'full' }));
+    server.on('offer', () => ({ code: 'not_joined', message: 'no seat' }));
+    const camera = new FakeTrack('video');
+    await client.connect();
+    const joining = client.join(ROOM, { video: camera.real });
+    await expect(joining).rejects.toMatchObject({ code: 'room_full' });
+    expect(camera.readyState).toBe('live');
+    expect(platform.connection.closed).toBe(true);
+    expect(client.room).toBeNull();
+  });
+
+  it('takes what may not be published out of the offer', async () => {
+    const { client, server, clock } = world();
+    server.on('join', () => {
+      const permissions = { ...joined().permissions, publish: ['microphone' as const] };
+      return { op: 'join', ...joined({ permissions }) };
+    });
+    server.on('offer', ({ offer_id, publish }) =>
+      publish.some(({ source }) => source === 'camera')
+        ? { code: 'publish_not_granted', message: 'no camera' }
+        : { op: 'offer', offer_id, sdp: 'a', published: published(publish), slots: slots(1, {}) },
+    );
+    await client.connect();
+    const room = await client.join(ROOM, {
+      audio: new FakeTrack('audio').real,
+      video: new FakeTrack('video').real,
+    });
+    await clock.advance(2_000);
+    expect(room.local.publication('camera')).toBeUndefined();
+    expect(room.local.publication('microphone')?.id).toBe('own-microphone-0');
+  });
+});
+
+describe('others', () => {
+  it('appear, publish, mute, go away, come back and leave', async () => {
+    const { server, room } = await inCall();
+    const names = record(room);
+    server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
+    server.event(12, { kind: 'track_published', track: track('t-1', 'p-bob') });
+    const bob = room.participants.get('p-bob');
+    expect(bob?.user).toEqual(BOB);
+    expect(bob?.publication('camera')?.muted).toBe(false);
+    server.event(13, { kind: 'track_muted', participant: 'p-bob', track: 't-1', muted: true });
+    expect(bob?.publication('camera')?.muted).toBe(true);
+    server.event(14, { kind: 'participant_away', participant: 'p-bob', away: true });
+    expect(bob?.away).toBe(true);
+    server.event(15, { kind: 'participant_left', participant: 'p-bob', reason: 'left' });
+    expect(room.participants.size).toBe(0);
+    expect(names).toEqual([
+      'participantJoined',
+      'trackPublished',
+      'trackUnpublished',
+      'participantLeft',
+    ]);
+  });
+
+  it('are marked while they speak', async () => {
+    const { server, room } = await inCall();
+    server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
+    server.notice({ kind: 'speakers', speakers: ['p-bob', 'p-self'] });
+    expect(room.participants.get('p-bob')?.speaking).toBe(true);
+    expect(room.local.speaking).toBe(true);
+    server.notice({ kind: 'speakers', speakers: [] });
+    expect(room.participants.get('p-bob')?.speaking).toBe(false);
+  });
+});
+
+describe('receive slots', () => {
+  async function withBob() {
+    const all = await inCall();
+    all.server.event(11, {
+      kind: 'participant_joined',
+      participant: participant('p-bob', [track('t-1', 'p-bob'), track('t-2', 'p-bob')]),
+    });
+    const publication = (id: string) => all.room.participants.get('p-bob')?.publications.get(id);
+    const receiver = (mid: string) =>
+      all.platform.connection.transceivers.find((each) => each.mid === mid)?.receiver.track;
+    return { ...all, publication, receiver };
+  }
+
+  it('carry a publication by m-line id', async () => {
+    const { server, publication, receiver } = await withBob();
+    expect(publication('t-1')?.track).toBeUndefined();
+    server.event(12, { kind: 'slots_changed', slots: slots(5, { '7': 't-1', '8': 't-2' }) });
+    expect(publication('t-1')?.track).toBe(receiver('7'));
+    expect(publication('t-2')?.track).toBe(receiver('8'));
+  });
+
+  it('move a publication, and say so in the right order', async () => {
+    const { server, publication, receiver, room } = await withBob();
+    server.event(12, { kind: 'slots_changed', slots: slots(5, { '7': 't-1' }) });
+    const names = record(room);
+    server.event(13, { kind: 'slots_changed', slots: slots(6, { '9': 't-1' }) });
+    expect(publication('t-1')?.track).toBe(receiver('9'));
+    expect(names).toEqual(['trackUnsubscribed', 'trackSubscribed']);
+  });
+
+  it('ignore a map that is older than the newest', async () => {
+    const { server, publication, receiver } = await withBob();
+    server.event(12, { kind: 'slots_changed', slots: slots(6, { '7': 't-1' }) });
+    server.event(13, { kind: 'slots_changed', slots: slots(5, { '7': 't-2' }) });
+    expect(publication('t-1')?.track).toBe(receiver('7'));
+  });
+
+  it('may name a track before its publication is known', async () => {
+    const { server, room, receiver } = await withBob();
+    server.event(12, { kind: 'slots_changed', slots: slots(5, { '7': 't-3' }) });
+    server.event(13, { kind: 'track_published', track: track('t-3', 'p-bob') });
+    const bob = room.participants.get('p-bob');
+    expect(bob?.publications.get('t-3')?.track).toBe(receiver('7'));
+  });
+
+  it('grow in steps, when more are wanted than there are', async () => {
+    const { server, clock, platform } = await withBob();
+    const wanted = { audio: 4, video: 9 };
+    server.event(12, { kind: 'slots_changed', slots: slots(5, {}, wanted) });
+    await clock.advance(100);
+    const video = platform.connection.transceivers.filter(
+      (each) => each.kind === 'video' && each.direction === 'recvonly',
+    );
+    expect(video).toHaveLength(12);
+    expect(server.requests('offer')).toHaveLength(2);
+  });
+
+  it('do not grow beyond what the page can show', async () => {
+    const { server, clock, platform, room } = await withBob();
+    room.setLayout({ audio: 4, video: 9 });
+    server.event(12, { kind: 'slots_changed', slots: slots(5, {}, { audio: 9, video: 30 }) });
+    await clock.advance(100);
+    const receiving = platform.connection.transceivers.filter(
+      (each) => each.direction === 'recvonly',
+    );
+    expect(receiving).toHaveLength(4 + 9);
+    expect(server.requests('subscribe').at(-1)?.layout).toEqual({ audio: 4, video: 9 });
+  });
+});
+
+describe('publishing', () => {
+  it('resolves with the name the server gave', async () => {
+    const { room, clock } = await inCall({ tracks: false });
+    const publishing = room.publish(new FakeTrack('video').real, { source: 'camera' });
+    await clock.advance(100);
+    const publication = await publishing;
+    expect(publication.id).toBe('own-camera-12');
+    expect(room.local.publication('camera')).toBe(publication);
+  });
+
+  it('shares one offer when two tracks are published together', async () => {
+    const { room, server, clock } = await inCall({ tracks: false });
+    const both = [
+      room.publish(new FakeTrack('audio').real, { source: 'microphone' }),
+      room.publish(new FakeTrack('video').real, { source: 'camera' }),
+    ];
+    await clock.advance(100);
+    await Promise.all(both);
+    expect(server.requests('offer')).toHaveLength(2);
+  });
+
+  it('is refused here already without the right to it', async () => {
+    const { client, server } = world();
+    server.on('join', () => {
+      const permissions = { ...joined().permissions, publish: [] };
+      return { op: 'join', ...joined({ permissions }) };
+    });
+    await client.connect();
+    const room = await client.join(ROOM);
+    const publishing = room.publish(new FakeTrack('video').real, { source: 'camera' });
+    await expect(publishing).rejects.toMatchObject({ code: 'publish_not_granted' });
+  });
+
+  it('keeps the m-line for the next share after one has ended', async () => {
+    const { room, server, clock, platform } = await inCall();
+    const share = async () => {
+      const sharing = room.startScreenShare();
+      await clock.advance(100);
+      return sharing;
+    };
+    await share();
+    const lines = platform.connection.transceivers.length;
+    await room.stopScreenShare();
+    await clock.advance(100);
+    expect(
+      server
+        .requests('offer')
+        .at(-1)
+        ?.publish.map(({ source }) => source),
+    ).toEqual(['microphone', 'camera']);
+    await share();
+    expect(platform.connection.transceivers).toHaveLength(lines);
+    expect(room.local.publication('screen')?.id).toBeDefined();
+  });
+
+  it('mutes a microphone without stopping it, and a camera by switching it off', async () => {
+    const { room, server, audio, video, platform } = await inCall();
+    await room.local.publication('microphone')?.setMuted(true);
+    await room.local.publication('camera')?.setMuted(true);
+    await settle();
+    expect(audio.readyState).toBe('live');
+    expect(audio.enabled).toBe(false);
+    expect(video.readyState).toBe('ended');
+    expect(server.requests('mute').map(({ track: id, muted }) => [id, muted])).toEqual([
+      ['own-microphone-0', true],
+      ['own-camera-1', true],
+    ]);
+    await room.local.publication('camera')?.setMuted(false);
+    const sender = platform.connection.transceivers[1]?.sender.track;
+    expect(sender).not.toBe(video);
+    expect(sender?.readyState).toBe('live');
+  });
+});
+
+describe('a lost socket', () => {
+  it('is followed by a resume, with the media untouched and nobody gone', async () => {
+    const { server, clock, room, platform } = await inCall();
+    server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
+    server.on('resume', () => ({
+      op: 'resume',
+      participant: 'p-self',
+      seq: 12,
+      resume_ticket: 'ticket-2',
+      ice_servers: [],
+      snapshot: null,
+    }));
+    const names = record(room);
+    server.socket.die();
+    await clock.advance(10_000);
+    server.event(12, { kind: 'track_published', track: track('t-1', 'p-bob') });
+    expect(server.requests('resume')).toMatchObject([
+      { ticket: 'ticket-1', epoch: 'epoch-1', seq: 11 },
+    ]);
+    expect(names).toEqual(['reconnecting', 'reconnected', 'trackPublished']);
+    expect(room.participants.get('p-bob')?.publications.size).toBe(1);
+    expect(platform.connections).toHaveLength(1);
+    expect(server.requests('offer')).toHaveLength(1);
+  });
+
+  it('replays events once, whether they come before or after the answer', async () => {
+    const { server, clock, room } = await inCall();
+    server.on('resume', () => undefined);
+    server.socket.die();
+    await clock.advance(1_000);
+    const names = record(room);
+    const [resume] = server.socket.sent.filter((frame) => frame.op === 'resume');
+    if (resume === undefined) {
+      throw new Error('a resume was sent');
+    }
+    server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
+    server.socket.answer(resume, {
+      op: 'resume',
+      participant: 'p-self',
+      seq: 11,
+      resume_ticket: 'ticket-2',
+      ice_servers: [],
+      snapshot: null,
+    });
+    await settle();
+    server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
+    expect(names.filter((name) => name === 'participantJoined')).toHaveLength(1);
+  });
+
+  it('takes a snapshot for what is no longer kept', async () => {
+    const { server, clock, room } = await inCall();
+    server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
+    server.on('resume', () => ({
+      op: 'resume',
+      participant: 'p-self',
+      seq: 500,
+      resume_ticket: 'ticket-2',
+      ice_servers: [],
+      snapshot: {
+        room: { id: ROOM, name: 'Renamed' },
+        participants: [participant('p-carol', [track('t-9', 'p-carol')])],
+        slots: slots(9, {}),
+      },
+    }));
+    server.socket.die();
+    await clock.advance(1_000);
+    expect([...room.participants.keys()]).toEqual(['p-carol']);
+    expect(room.name).toBe('Renamed');
+    server.event(501, { kind: 'participant_left', participant: 'p-carol', reason: 'left' });
+    expect(room.participants.size).toBe(0);
+  });
+
+  it('asks for a replay when the numbering has a hole', async () => {
+    const { server, clock, room } = await inCall();
+    server.on('resume', () => ({
+      op: 'resume',
+      participant: 'p-self',
+      seq: 12,
+      resume_ticket: 'ticket-2',
+      ice_servers: [],
+      snapshot: null,
+    }));
+    server.event(12, { kind: 'participant_joined', participant: participant('p-late') });
+    expect(room.participants.size).toBe(0);
+    await clock.advance(1_000);
+    expect(server.requests('resume')).toMatchObject([{ seq: 10 }]);
+  });
+
+  it('takes another seat with the same tracks when the old one is gone', async () => {
+    const { server, clock, room, platform, audio, video } = await inCall();
+    server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
+    server.on('resume', () => ({ code: 'resume_refused', message: 'too late' }));
+    server.on('join', () => ({
+      op: 'join',
+      ...joined({ participant: 'p-new', epoch: 'epoch-2', seq: 3, resume_ticket: 'ticket-9' }),
+    }));
+    server.socket.die();
+    await clock.advance(40_000);
+    expect(room.state).toBe('joined');
+    expect(room.local.id).toBe('p-new');
+    expect(platform.connections).toHaveLength(2);
+    expect(platform.connections[0]?.closed).toBe(true);
+    const senders = platform.connection.transceivers.slice(0, 2).map((each) => each.sender.track);
+    expect(senders).toEqual([audio, video]);
+    expect(audio.readyState).toBe('live');
+    const ids = server.requests('offer').map(({ offer_id }) => offer_id);
+    expect(ids).toEqual([1, 2]);
+  });
+
+  it('tells mutes that were made meanwhile', async () => {
+    const { server, clock, room } = await inCall();
+    server.on('resume', () => ({
+      op: 'resume',
+      participant: 'p-self',
+      seq: 10,
+      resume_ticket: 'ticket-2',
+      ice_servers: [],
+      snapshot: null,
+    }));
+    server.welcoming = false;
+    server.socket.die();
+    await clock.advance(1_000);
+    await room.local.publication('microphone')?.setMuted(true);
+    expect(server.requests('mute')).toHaveLength(0);
+    server.welcoming = true;
+    await clock.advance(20_000);
+    expect(server.requests('mute')).toMatchObject([{ track: 'own-microphone-0', muted: true }]);
+  });
+
+  it('repeats an offer that went down with it', async () => {
+    const { server, clock, room, platform } = await inCall();
+    server.on('resume', () => ({
+      op: 'resume',
+      participant: 'p-self',
+      seq: 10,
+      resume_ticket: 'ticket-2',
+      ice_servers: [],
+      snapshot: null,
+    }));
+    const answering = { op: 'offer' as const, sdp: 'late', slots: slots(9, {}) };
+    server.on('offer', () => undefined);
+    const sharing = room.startScreenShare();
+    await clock.advance(100);
+    server.on('offer', ({ offer_id, publish }) => ({
+      ...answering,
+      offer_id,
+      published: published(publish),
+    }));
+    server.socket.die();
+    await clock.advance(1_000);
+    await expect(sharing).resolves.toMatchObject({ source: 'screen' });
+    expect(platform.connections).toHaveLength(1);
+  });
+
+  it('ends the call when the server will not have this client again', async () => {
+    const { server, room, platform, audio } = await inCall();
+    const ends: unknown[] = [];
+    room.on('left', (end) => ends.push(end));
+    server.socket.die(4403);
+    await settle();
+    expect(ends).toMatchObject([{ reason: 'closed', error: { code: 'revoked' } }]);
+    expect(platform.connection.closed).toBe(true);
+    expect(audio.readyState).toBe('ended');
+  });
+});
+
+describe('a lost path', () => {
+  it('is looked for again with fresh relay credentials', async () => {
+    const { server, clock, platform } = await inCall();
+    const fresh = [{ urls: ['turn:fresh.test'] }];
+    server.on('ice_servers', () => ({ op: 'ice_servers', ice_servers: fresh }));
+    platform.connection.become('failed');
+    await clock.advance(100);
+    expect(platform.connection.offers.at(-1)?.iceRestart).toBe(true);
+    expect(platform.connection.configuration.iceServers).toEqual(fresh);
+  });
+
+  it('gets a moment to come back by itself', async () => {
+    const { clock, platform } = await inCall();
+    platform.connection.become('disconnected');
+    await clock.advance(1_000);
+    platform.connection.become('connected');
+    await clock.advance(10_000);
+    expect(platform.connection.offers).toHaveLength(1);
+    platform.connection.become('disconnected');
+    await clock.advance(3_000);
+    expect(platform.connection.offers.at(-1)?.iceRestart).toBe(true);
+  });
+
+  it('is also looked for when only the server noticed', async () => {
+    const { server, clock, platform, room } = await inCall();
+    server.event(11, { kind: 'transport_changed', state: 'failed' });
+    await clock.advance(100);
+    expect(room.transportState).toBe('failed');
+    expect(platform.connection.offers.at(-1)?.iceRestart).toBe(true);
+  });
+
+  it('is not restarted over and over', async () => {
+    const { server, clock, platform } = await inCall();
+    for (let seq = 11; seq < 31; seq += 1) {
+      server.event(seq, { kind: 'transport_changed', state: 'failed' });
+      platform.connection.become('failed');
+    }
+    await clock.advance(3_500);
+    expect(platform.connection.offers.filter((offer) => offer.iceRestart)).toHaveLength(1);
+  });
+});
+
+describe('leaving', () => {
+  it('tells the server, closes the media and switches the devices off', async () => {
+    const { room, server, platform, audio, video, client } = await inCall();
+    await room.leave();
+    expect(server.requests('leave')).toHaveLength(1);
+    expect(platform.connection.closed).toBe(true);
+    expect([audio.readyState, video.readyState]).toEqual(['ended', 'ended']);
+    expect(client.room).toBeNull();
+  });
+
+  it('by being removed says why', async () => {
+    const { room, server } = await inCall();
+    const ends: unknown[] = [];
+    room.on('left', (end) => ends.push(end));
+    server.event(11, { kind: 'removed', reason: 'removed' });
+    expect(ends).toEqual([{ reason: 'removed' }]);
+    expect(room.state).toBe('left');
+  });
+
+  it('leaves no timer but the heartbeat behind', async () => {
+    const { room, client, clock } = await inCall();
+    await room.leave();
+    await client.disconnect();
+    await settle();
+    expect(clock.pending).toBe(0);
+  });
+});
