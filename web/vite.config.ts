@@ -4,7 +4,7 @@ import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
 /** Where `npm run dev` finds a running server. */
-const server = process.env.CONFER_SERVER ?? 'http://127.0.0.1:8080';
+const server = process.env.CONFER_SERVER ?? 'http://127.0.0.1:7880';
 
 export default defineConfig({
   plugins: [react(), tailwindcss()],

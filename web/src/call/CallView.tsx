@@ -1,7 +1,6 @@
 import { UserPlus } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { Button } from '../components/Button';
-import { CallButton } from './CallButton';
 import { CallTimer } from './CallTimer';
 import { ControlBar, type ControlBarProps } from './ControlBar';
 import { type InviteLink, InvitePopover } from './InvitePopover';
@@ -10,7 +9,7 @@ import { SidePanel } from './SidePanel';
 import { Stage } from './Stage';
 import type { TileView } from './view';
 
-export interface CallViewProps extends Omit<ControlBarProps, 'invite' | 'people'> {
+export interface CallViewProps extends Omit<ControlBarProps, 'people'> {
   roomName: string;
   startedAt: number;
   tiles: readonly TileView[];
@@ -36,6 +35,19 @@ export function CallView(props: CallViewProps) {
       <header className="flex h-12 shrink-0 items-center gap-3 px-4 sm:px-5">
         <h1 className="min-w-0 truncate font-semibold tracking-tight">{roomName}</h1>
         <CallTimer startedAt={startedAt} />
+        {createLink === undefined ? null : (
+          <InvitePopover createLink={createLink} side="bottom">
+            <Button
+              variant="ghost"
+              size="sm"
+              data-testid="invite-button"
+              className="ml-auto"
+              icon={<UserPlus aria-hidden="true" className="size-4.5" />}
+            >
+              Invite
+            </Button>
+          </InvitePopover>
+        )}
       </header>
       <div className="flex min-h-0 flex-1 gap-3 px-2.5 sm:px-4">
         <main aria-label="Call" className="relative flex min-h-0 min-w-0 flex-1">
@@ -49,20 +61,7 @@ export function CallView(props: CallViewProps) {
         )}
       </div>
       <footer className="shrink-0">
-        <ControlBar
-          {...controls}
-          panel={panel}
-          people={people}
-          invite={
-            createLink === undefined ? null : (
-              <InvitePopover createLink={createLink}>
-                <CallButton testId="invite-button" label="Invite people">
-                  <UserPlus />
-                </CallButton>
-              </InvitePopover>
-            )
-          }
-        />
+        <ControlBar {...controls} panel={panel} people={people} />
       </footer>
     </div>
   );
@@ -76,7 +75,7 @@ function Alone({ createLink }: { createLink: (() => Promise<InviteLink>) | undef
         <span className="text-ink-2 max-sm:hidden">Send somebody the link.</span>
       </p>
       {createLink === undefined ? null : (
-        <InvitePopover createLink={createLink}>
+        <InvitePopover createLink={createLink} side="bottom">
           <Button variant="primary" size="sm" data-testid="invite-alone">
             Invite
           </Button>

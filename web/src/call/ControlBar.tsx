@@ -12,7 +12,6 @@ import {
   Video as VideoIcon,
   VideoOff,
 } from 'lucide-react';
-import type { ReactNode } from 'react';
 import { Menu, MenuItem } from '../components/Menu';
 import { Tooltip } from '../components/Tooltip';
 import { UnreadBadge } from '../components/UnreadBadge';
@@ -28,7 +27,6 @@ export interface ControlBarProps {
   onPanel: (panel: PanelName) => void;
   unread: number;
   people: number;
-  invite: ReactNode;
   onSettings: () => void;
   onShortcuts: () => void;
   onLeave: () => void;
@@ -36,14 +34,14 @@ export interface ControlBarProps {
 
 /** Everything one does in a call, within reach of a thumb. */
 export function ControlBar(props: ControlBarProps) {
-  const { mic, camera, share, panel, onPanel, unread, people, invite } = props;
+  const { mic, camera, share, panel, onPanel, unread, people } = props;
   const { onSettings, onShortcuts, onLeave } = props;
 
   return (
     <div
       role="toolbar"
       aria-label="Call controls"
-      className="flex items-center justify-center gap-1.5 px-2 py-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] sm:gap-2"
+      className="flex items-center justify-center gap-1.5 px-1 py-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] sm:gap-2"
     >
       <CallButton
         testId="mic-button"
@@ -106,7 +104,6 @@ export function ControlBar(props: ControlBarProps) {
           {people}
         </span>
       </CallButton>
-      {invite}
       <Menu
         align="center"
         trigger={

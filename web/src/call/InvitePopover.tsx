@@ -15,13 +15,14 @@ export interface InviteLink {
 interface InvitePopoverProps {
   /** Makes a link. Called when the popover opens for the first time. */
   createLink: () => Promise<InviteLink>;
+  side: 'top' | 'bottom';
   children: ReactNode;
 }
 
 type State = { link?: InviteLink; problem?: { title: string; hint: string } };
 
 /** A link to send to somebody, made when it is asked for. */
-export function InvitePopover({ createLink, children }: InvitePopoverProps) {
+export function InvitePopover({ createLink, side, children }: InvitePopoverProps) {
   const [state, setState] = useState<State>({});
 
   function onOpenChange(open: boolean) {
@@ -38,7 +39,7 @@ export function InvitePopover({ createLink, children }: InvitePopoverProps) {
       <Popover.Trigger asChild>{children}</Popover.Trigger>
       <Popover.Portal>
         <Popover.Content
-          side="top"
+          side={side}
           sideOffset={10}
           collisionPadding={12}
           aria-label="Invite people"

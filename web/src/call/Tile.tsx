@@ -33,7 +33,7 @@ export function Tile({ tile, style, staged = false, onStage, className }: TilePr
         `avatar-${colourOf(tile.userId)}`,
         'group/tile @container-size relative m-0 shrink-0 overflow-hidden rounded-tile transition-shadow duration-150',
         screen
-          ? 'bg-black'
+          ? 'bg-sunken'
           : 'bg-[color-mix(in_oklab,var(--avatar)_16%,light-dark(#e3e7e4,#1a201f))]',
         tile.speaking && !screen
           ? 'shadow-[inset_0_0_0_3px_var(--speaking)]'
@@ -72,7 +72,7 @@ export function Tile({ tile, style, staged = false, onStage, className }: TilePr
           aria-label={staged ? 'Back to the grid' : `Show ${tile.name} large`}
           title={staged ? 'Back to the grid' : 'Show large'}
           onClick={onStage}
-          className="press absolute top-2 right-2 inline-flex size-9 items-center justify-center rounded-lg bg-shade text-white opacity-0 group-hover/tile:opacity-100 focus-visible:opacity-100 pointer-coarse:opacity-70"
+          className="press absolute top-2 right-2 inline-flex size-9 items-center justify-center rounded-lg bg-shade text-white opacity-0 group-hover/tile:opacity-100 focus-visible:opacity-100 pointer-coarse:size-7 pointer-coarse:opacity-60"
         >
           {staged ? (
             <Minimize2 aria-hidden="true" className="size-4" />
@@ -87,11 +87,11 @@ export function Tile({ tile, style, staged = false, onStage, className }: TilePr
 
 function Placeholder({ tile }: { tile: TileView }) {
   return (
-    <div className="flex size-full items-center justify-center">
+    <div className="flex size-full items-center justify-center pb-[max(0px,3.25rem-20cqh)]">
       <span
         aria-hidden="true"
         className={cx(
-          'inline-flex size-[clamp(2.75rem,34cqmin,9rem)] items-center justify-center rounded-full bg-(--avatar) text-[clamp(1rem,13cqmin,3.25rem)] font-semibold tracking-wide text-white select-none',
+          'inline-flex size-[clamp(2rem,34cqmin,9rem)] items-center justify-center rounded-full bg-(--avatar) text-[clamp(0.75rem,13cqmin,3.25rem)] font-semibold tracking-wide text-white select-none',
           tile.hasVideo && 'animate-pulse',
         )}
       >
@@ -105,7 +105,7 @@ function Away() {
   return (
     <div
       role="status"
-      className="fade absolute inset-x-0 top-3 mx-auto flex w-fit items-center gap-2 rounded-full bg-shade px-3 py-1.5 text-xs font-medium text-white"
+      className="fade absolute top-2 left-2 flex w-fit items-center gap-2 rounded-full bg-shade px-3 py-1.5 text-xs font-medium text-white"
     >
       <WifiOff aria-hidden="true" className="size-3.5" />
       Reconnecting…

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { arrange } from './arrange';
 import { linkify } from './linkify';
-import type { MessageView } from './view';
+import type { ListItem, MessageView } from './view';
 
 const NOON = new Date(2026, 10, 21, 12, 0).getTime();
 
@@ -18,18 +18,18 @@ function message(seq: number, sender: string, minutes: number): MessageView {
 
 /** "day [alice 1 2] [me 3]", which is what somebody sees. */
 function sketch(items: ReturnType<typeof arrange>): string {
-  return items
-    .map((item) => {
-      switch (item.kind) {
-        case 'day':
-          return 'day';
-        case 'unread':
-          return `${item.count}new`;
-        case 'group':
-          return `[${item.messages[0].sender.id} ${item.messages.map(({ seq }) => seq).join(' ')}]`;
-      }
-    })
-    .join(' ');
+  return items.map(sketchItem).join(' ');
+}
+
+function sketchItem(item: ListItem): string {
+  switch (item.kind) {
+    case 'day':
+      return 'day';
+    case 'unread':
+      return `${item.count}new`;
+    case 'group':
+      return `[${item.messages[0].sender.id} ${item.messages.map(({ seq }) => seq).join(' ')}]`;
+  }
 }
 
 describe('the message list', () => {

@@ -20,7 +20,7 @@ export function TableArt() {
         strokeDasharray="5 5"
       />
       <path
-        d="M68 112c0-20 14-32 32-32s32 12 32 32z"
+        d="M68 112c0-20 14-32 32-32s32 12 32 32"
         className="fill-surface stroke-line-strong"
         strokeWidth="2"
         strokeDasharray="5 5"

@@ -29,7 +29,7 @@ export function ChatHeader(props: ChatHeaderProps) {
       >
         <ArrowLeft aria-hidden="true" className="size-5" />
       </Link>
-      <Avatar id={colourId} name={title} square={room !== undefined} />
+      <Avatar id={colourId} name={title} square={room !== undefined} className="max-sm:hidden" />
       <div className="min-w-0 flex-1">
         <h1 className="truncate leading-tight font-semibold tracking-tight">{title}</h1>
         {subtitle === undefined ? null : (
@@ -37,7 +37,7 @@ export function ChatHeader(props: ChatHeaderProps) {
         )}
       </div>
       {createLink === undefined ? null : (
-        <InvitePopover createLink={createLink}>
+        <InvitePopover createLink={createLink} side="bottom">
           <IconButton label="Invite people" side="bottom" data-testid="invite-button">
             <UserPlus aria-hidden="true" className="size-5" />
           </IconButton>
@@ -50,7 +50,8 @@ export function ChatHeader(props: ChatHeaderProps) {
           className={cx(buttonClass(inCall > 0 ? 'primary' : 'secondary'), 'max-sm:px-3')}
         >
           <Phone aria-hidden="true" className="size-4.5" />
-          {inCall > 0 ? 'Join call' : 'Start call'}
+          {inCall > 0 ? 'Join' : 'Start'}
+          <span className="max-sm:sr-only"> call</span>
           {inCall > 0 ? (
             <span className="rounded-full bg-accent-ink/20 px-1.5 text-xs font-semibold">
               {inCall}

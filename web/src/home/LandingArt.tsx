@@ -11,7 +11,7 @@ const FACES = [
 /** A call and its chat in small, drawn from the same colours as the real ones. */
 export function LandingArt() {
   return (
-    <div aria-hidden="true" className="relative mx-auto w-full max-w-xl pb-10 select-none">
+    <div aria-hidden="true" className="relative mx-auto w-full max-w-xl pb-19 select-none">
       <div className="rounded-sheet border border-line bg-surface p-3 shadow-3">
         <div className="grid grid-cols-2 gap-2">
           {FACES.map((face) => (

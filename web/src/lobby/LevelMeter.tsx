@@ -23,7 +23,7 @@ export function LevelMeter({ level, active }: { level: number; active: boolean }
           key={index}
           className={cx(
             'h-full flex-1 rounded-full transition-colors duration-75',
-            index < lit ? 'bg-speaking' : 'bg-sunken',
+            index < lit ? 'bg-speaking' : 'bg-line',
           )}
         />
       ))}

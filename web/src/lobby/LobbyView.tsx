@@ -96,7 +96,7 @@ export function LobbyView(props: LobbyViewProps) {
               busy={joining}
               data-testid="join-call"
               onClick={onJoin}
-              className="flex-1"
+              className="sm:flex-1 lg:flex-none xl:flex-1"
             >
               {joining ? 'Joining' : 'Join call'}
             </Button>
