@@ -59,6 +59,8 @@ export interface Platform {
   exclusive<T>(name: string, work: () => Promise<T>): Promise<T>;
   /** Calls `listener` when trying again at once makes sense: network back, page visible again. */
   onWake(listener: () => void): Unsubscribe;
+  /** Calls `listener` when the page goes away for good: closed, reloaded, left. */
+  onUnload(listener: () => void): Unsubscribe;
 }
 
 /** The platform of a web page. */
@@ -84,6 +86,10 @@ export function browserPlatform(): Platform {
       return locks === undefined ? work() : locks.request(name, work);
     },
     onWake,
+    onUnload: (listener) => {
+      window.addEventListener('pagehide', listener);
+      return () => window.removeEventListener('pagehide', listener);
+    },
   };
 }
 

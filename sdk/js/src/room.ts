@@ -115,6 +115,8 @@ export class Room extends Emitter<RoomEvents> {
         }
       }),
       this.#signal.on('connected', () => void this.#resume()),
+      // A reloaded page takes another seat; nobody shall see the old one linger.
+      this.#platform.onUnload(() => void this.leave()),
       this.#signal.on('disconnected', () => this.#disconnected()),
       this.#signal.on('state', (state) => {
         if (state === 'closed') {

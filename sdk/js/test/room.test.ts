@@ -513,6 +513,14 @@ describe('leaving', () => {
     expect(client.room).toBeNull();
   });
 
+  it('happens by itself when the page goes away', async () => {
+    const { server, platform } = await inCall();
+    platform.unload();
+    await settle();
+    expect(server.requests('leave')).toHaveLength(1);
+    expect(platform.connection.closed).toBe(true);
+  });
+
   it('by being removed says why', async () => {
     const { room, server } = await inCall();
     const ends: unknown[] = [];

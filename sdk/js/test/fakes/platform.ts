@@ -211,6 +211,7 @@ export class FakePlatform implements Platform {
   readonly storage: Storage;
   randomValue = 0.5;
   readonly #wakers = new Set<() => void>();
+  readonly #unloaders = new Set<() => void>();
   #nextUuid = 1;
 
   constructor(shared = new FakeOrigin(), http = new FakeHttp()) {
@@ -314,6 +315,17 @@ export class FakePlatform implements Platform {
 
   wake(): void {
     for (const listener of this.#wakers) {
+      listener();
+    }
+  }
+
+  onUnload(listener: () => void): () => void {
+    this.#unloaders.add(listener);
+    return () => this.#unloaders.delete(listener);
+  }
+
+  unload(): void {
+    for (const listener of this.#unloaders) {
       listener();
     }
   }
