@@ -25,5 +25,7 @@ export default defineConfig({
     environment: 'happy-dom',
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['src/testing/setup.ts'],
+    // The colours' contrast is tested from the style sheet itself.
+    css: true,
   },
 });

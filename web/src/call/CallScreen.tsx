@@ -18,6 +18,7 @@ import { peopleOf, tilesOf } from './tilesOf';
 import { useCallDevice, useScreenShare } from './useCallDevices';
 import { useCallNews } from './useCallNews';
 import { useRecentSpeakers } from './useRecentSpeakers';
+import { useWantedPictures } from './useWantedPictures';
 import type { PanelName, PersonView } from './view';
 
 const SPEAKER_KEY = 'confer.speaker';
@@ -30,6 +31,7 @@ export function CallScreen({ room, startedAt }: { room: Room; startedAt: number 
   const camera = useCallDevice(room, 'camera');
   const share = useScreenShare(room);
   const recent = useRecentSpeakers(room);
+  const onShown = useWantedPictures(room);
   const { conversation } = useConversation(room.id);
   const [panel, setPanel] = useState<PanelName>();
   const [dialog, setDialog] = useState<'settings' | 'shortcuts'>();
@@ -68,6 +70,7 @@ export function CallScreen({ room, startedAt }: { room: Room; startedAt: number 
         startedAt={startedAt}
         tiles={tilesOf(room)}
         recent={recent}
+        onShown={onShown}
         people={people.length}
         lost={lostOf(room)}
         createLink={room.local.user.guest ? undefined : () => inviteLink(room.id)}

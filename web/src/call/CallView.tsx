@@ -14,6 +14,7 @@ export interface CallViewProps extends Omit<ControlBarProps, 'people'> {
   startedAt: number;
   tiles: readonly TileView[];
   recent: readonly string[];
+  onShown?: ((tiles: readonly string[] | undefined) => void) | undefined;
   people: number;
   lost?: Lost | undefined;
   /** Missing for whoever may not invite. */
@@ -51,7 +52,7 @@ export function CallView(props: CallViewProps) {
       </header>
       <div className="flex min-h-0 flex-1 gap-3 px-2.5 sm:px-4">
         <main aria-label="Call" className="relative flex min-h-0 min-w-0 flex-1">
-          <Stage tiles={tiles} recent={recent} />
+          <Stage tiles={tiles} recent={recent} onShown={props.onShown} />
           {alone ? <Alone createLink={createLink} /> : null}
         </main>
         {panel === undefined ? null : (

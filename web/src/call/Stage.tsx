@@ -6,10 +6,11 @@ import type { TileView } from './view';
 interface StageProps {
   tiles: readonly TileView[];
   recent: readonly string[];
+  onShown?: ((tiles: readonly string[] | undefined) => void) | undefined;
 }
 
 /** The pictures of a call: a grid, or one in front and the others in a strip. */
-export function Stage({ tiles, recent }: StageProps) {
+export function Stage({ tiles, recent, onShown }: StageProps) {
   const [pinned, setPinned] = useState<string>();
   const [unstaged, setUnstaged] = useState<string>();
 
@@ -18,12 +19,18 @@ export function Stage({ tiles, recent }: StageProps) {
   const automatic = newestScreen?.id === unstaged ? undefined : newestScreen;
   const front = tiles.find((tile) => tile.id === pinned) ?? automatic;
 
+  // The strip holds everybody; it scrolls.
+  const staged = front !== undefined && tiles.length > 1;
+  useEffect(() => {
+    if (staged) onShown?.(undefined);
+  }, [staged, onShown]);
+
   useEffect(() => {
     if (unstaged !== undefined && newestScreen?.id !== unstaged) setUnstaged(undefined);
   }, [unstaged, newestScreen?.id]);
 
   if (front === undefined || tiles.length < 2) {
-    return <TileGrid tiles={tiles} recent={recent} onStage={setPinned} />;
+    return <TileGrid tiles={tiles} recent={recent} onStage={setPinned} onShown={onShown} />;
   }
 
   function backToGrid() {

@@ -1,3 +1,4 @@
+import { useEffect } from 'react';
 import { useElementSize } from '../hooks/useElementSize';
 import { chooseVisible, gridFor, TILE_GAP, tileCapacity } from '../lib/grid';
 import { Tile } from './Tile';
@@ -8,10 +9,12 @@ interface TileGridProps {
   /** Tile ids of who spoke last, latest first: they are never among those left out. */
   recent: readonly string[];
   onStage: (tile: string) => void;
+  /** Tells which tiles have a place, by their ids; nothing when all do. */
+  onShown?: ((tiles: readonly string[] | undefined) => void) | undefined;
 }
 
 /** Everybody at the same size, as large as the space allows. */
-export function TileGrid({ tiles, recent, onStage }: TileGridProps) {
+export function TileGrid({ tiles, recent, onStage, onShown }: TileGridProps) {
   const [area, size] = useElementSize<HTMLDivElement>();
   const capacity = tileCapacity(size);
   const overflow = tiles.length > capacity;
@@ -19,6 +22,9 @@ export function TileGrid({ tiles, recent, onStage }: TileGridProps) {
   const shown = overflow ? chooseVisible(tiles, Math.max(1, capacity - 1), recent) : tiles;
   const count = overflow ? shown.length + 1 : shown.length;
   const { columns, tile: tileSize } = gridFor(count, size);
+  const shownIds = overflow ? shown.map(({ id }) => id).join(' ') : undefined;
+  useEffect(() => onShown?.(shownIds?.split(' ')), [onShown, shownIds]);
+
   const style = { width: tileSize.width, height: tileSize.height };
 
   return (
