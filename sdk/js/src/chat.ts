@@ -202,6 +202,10 @@ export class Chat extends Emitter<ChatEvents> {
       known.reset(await this.#api.conversation(catchUp.conversation));
       return;
     }
+    if (catchUp.events.some((event) => this.#removesUs(event))) {
+      this.#forget(known);
+      return;
+    }
     const holes = catchUp.events.filter((event) => known.apply(event) === 'hole');
     if (catchUp.more || holes.length > 0) {
       await this.#fill(known);
@@ -248,10 +252,8 @@ export class Chat extends Emitter<ChatEvents> {
       void this.#discover(event);
       return;
     }
-    if (event.kind === 'member_removed' && event.user === this.#self?.id) {
-      conversation.close();
-      this.#conversations.delete(conversation.id);
-      this.changed();
+    if (this.#removesUs(event)) {
+      this.#forget(conversation);
       return;
     }
     const applied = conversation.apply(event);
@@ -269,6 +271,16 @@ export class Chat extends Emitter<ChatEvents> {
     } catch {
       // Gone again, or unreachable: the next sync names it if it is still there.
     }
+  }
+
+  #removesUs(event: ConversationEvent): boolean {
+    return event.kind === 'member_removed' && event.user === this.#self?.id;
+  }
+
+  #forget(conversation: ChatConversation): void {
+    conversation.close();
+    this.#conversations.delete(conversation.id);
+    this.changed();
   }
 
   #announce(conversation: ChatConversation, event: ConversationEvent): void {

@@ -40,8 +40,8 @@ const STABLE_AFTER_MS = 5_000;
 const FAILURES_BEFORE_RENEWAL = 3;
 /** Wait after being told of too many frames. */
 const RATE_LIMITED_WAIT_MS = 5_000;
-/** Unanswered requests at most; more means that something loops. */
-const PENDING_CAPACITY = 256;
+/** Unanswered requests at most; the server refuses more than 64. */
+const PENDING_CAPACITY = 60;
 
 /** How the socket does. */
 export type ConnectionState = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'closed';

@@ -249,6 +249,24 @@ describe('events', () => {
     expect(conversation.cursor).toBe(1);
   });
 
+  it.each(['live', 'missed'])('that remove us, %s, end the conversation here', async (how) => {
+    const { store, live, server, clock, chat } = await chatting();
+    const event: ConversationEvent = {
+      conversation: ID,
+      event_seq: 1,
+      kind: 'member_removed',
+      user: ALICE.id,
+    };
+    store.events.push(event);
+    if (how === 'live') {
+      live(event);
+    } else {
+      server.socket.die();
+    }
+    await clock.advance(1_000);
+    expect(chat.conversation(ID)).toBeUndefined();
+  });
+
   it('of an unknown conversation make it known', async () => {
     const { http, chat, live, clock } = await chatting();
     const message = { ...new Store().head(), id: 'conversation-2', title: 'Carol' };
