@@ -16,11 +16,8 @@ help: ## List the commands
 		awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: run
-run: ## Build what changed and start the server; prints the address to open
-	@scripts/setup run
-	@$(MAKE) web
-	@cargo build --release --bin confer
-	@exec $(TARGET_DIR)/release/confer serve --data-dir data $(ARGS)
+run: ## Build what changed and start the server (ARGS="--tls self-signed"); prints the address
+	@exec scripts/run $(ARGS)
 
 .PHONY: setup
 setup: ## Install what building and testing need, or say how
@@ -28,6 +25,7 @@ setup: ## Install what building and testing need, or say how
 
 .PHONY: web
 web: ## Build the web app that the server carries
+	@scripts/setup web
 	@scripts/web
 
 .PHONY: test
