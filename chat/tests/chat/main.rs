@@ -1,0 +1,9 @@
+//! The chat service on a real Postgres. `make test` starts one and sets `TEST_DATABASE_URL`.
+
+mod crash;
+mod property;
+mod receipts;
+mod rooms;
+mod send;
+mod support;
+mod sync;
