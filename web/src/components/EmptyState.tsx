@@ -13,7 +13,7 @@ export function EmptyState({ art, title, children, action }: EmptyStateProps) {
     <div className="mx-auto flex max-w-sm flex-col items-center gap-3 px-6 py-10 text-center">
       {art}
       <h2 className="text-lg font-semibold tracking-tight">{title}</h2>
-      {children === undefined ? null : <div className="text-ink-2">{children}</div>}
+      {children === undefined ? null : <div className="text-balance text-ink-2">{children}</div>}
       {action === undefined ? null : (
         <div className="mt-2 flex flex-wrap justify-center gap-2">{action}</div>
       )}

@@ -9,7 +9,7 @@ export function Toasts() {
   const shown = useSyncExternalStore(subscribeToasts, toasts);
 
   return (
-    <Radix.Provider swipeDirection="right" label="Message" duration={7000}>
+    <Radix.Provider swipeDirection="up" label="Message" duration={7000}>
       {shown.map((toast) => (
         <Radix.Root
           key={toast.id}
@@ -37,7 +37,7 @@ export function Toasts() {
           </Radix.Close>
         </Radix.Root>
       ))}
-      <Radix.Viewport className="fixed right-0 bottom-0 z-70 flex w-full max-w-sm flex-col gap-2 p-4 outline-none max-sm:top-0 max-sm:bottom-auto max-sm:max-w-none" />
+      <Radix.Viewport className="fixed top-0 left-1/2 z-70 flex w-full max-w-md -translate-x-1/2 flex-col gap-2 p-3 outline-none" />
     </Radix.Provider>
   );
 }

@@ -46,6 +46,7 @@ function sidebar(places = PLACES, current?: string): ReactNode {
     <Sidebar
       places={places}
       current={current}
+      onRetry={nothing}
       guest={false}
       onCreateRoom={nothing}
       onOpenDirect={nothing}

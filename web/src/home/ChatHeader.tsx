@@ -50,8 +50,10 @@ export function ChatHeader(props: ChatHeaderProps) {
           className={cx(buttonClass(inCall > 0 ? 'primary' : 'secondary'), 'max-sm:px-3')}
         >
           <Phone aria-hidden="true" className="size-4.5" />
-          {inCall > 0 ? 'Join' : 'Start'}
-          <span className="max-sm:sr-only"> call</span>
+          <span>
+            {inCall > 0 ? 'Join' : 'Start'}
+            <span className="max-sm:sr-only"> call</span>
+          </span>
           {inCall > 0 ? (
             <span className="rounded-full bg-accent-ink/20 px-1.5 text-xs font-semibold">
               {inCall}

@@ -23,10 +23,7 @@ export function ConversationScreen({ id, user, inCall }: ConversationScreenProps
     if (error === undefined) return <Loading label="Opening the conversation" />;
     const { title, hint } = explain(error, ROOM_WORDING);
     return (
-      <div className="flex h-full flex-col items-center justify-center">
-        <NotFound title={title} hint={hint} />
-        <Button onClick={retry}>Try again</Button>
-      </div>
+      <NotFound title={title} hint={hint} action={<Button onClick={retry}>Try again</Button>} />
     );
   }
 

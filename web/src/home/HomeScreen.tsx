@@ -1,8 +1,6 @@
 import type { UserInfo } from 'confer-sdk';
 import { useState } from 'react';
 import { client } from '../client';
-import { Button } from '../components/Button';
-import { EmptyState } from '../components/EmptyState';
 import { toastError } from '../components/toastStore';
 import { useShortcuts } from '../hooks/useShortcuts';
 import { explain } from '../lib/errors';
@@ -66,25 +64,23 @@ export function HomeScreen({ user, route }: HomeScreenProps) {
       showing={current === undefined ? 'sidebar' : 'main'}
       banner={<ConnectionBar />}
       sidebar={
-        places === undefined && error !== undefined ? (
-          <LoadFailed error={error} onRetry={refresh} />
-        ) : (
-          <Sidebar
-            places={places}
-            current={current}
-            guest={user.guest}
-            onCreateRoom={create}
-            onOpenDirect={direct}
-            account={
-              <AccountMenu
-                user={user}
-                email={email}
-                onShortcuts={() => setOpened('shortcuts')}
-                onLogout={logOut}
-              />
-            }
-          />
-        )
+        <Sidebar
+          places={places}
+          problem={places === undefined && error !== undefined ? explain(error) : undefined}
+          onRetry={refresh}
+          current={current}
+          guest={user.guest}
+          onCreateRoom={create}
+          onOpenDirect={direct}
+          account={
+            <AccountMenu
+              user={user}
+              email={email}
+              onShortcuts={() => setOpened('shortcuts')}
+              onLogout={logOut}
+            />
+          }
+        />
       }
     >
       {current === undefined ? (
@@ -102,14 +98,5 @@ export function HomeScreen({ user, route }: HomeScreenProps) {
       <DirectDialog {...dialog('direct')} onOpen={openDirect} />
       <ShortcutsDialog {...dialog('shortcuts')} />
     </HomeLayout>
-  );
-}
-
-function LoadFailed({ error, onRetry }: { error: unknown; onRetry: () => void }) {
-  const { title, hint } = explain(error);
-  return (
-    <EmptyState title={title} action={<Button onClick={onRetry}>Try again</Button>}>
-      {hint}
-    </EmptyState>
   );
 }

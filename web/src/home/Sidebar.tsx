@@ -13,6 +13,9 @@ import type { PlaceView } from './view';
 export interface SidebarProps {
   /** Missing while they are being loaded. */
   places: readonly PlaceView[] | undefined;
+  /** Why they could not be loaded. */
+  problem?: { title: string; hint: string } | undefined;
+  onRetry: () => void;
   current?: string | undefined;
   /** Guests belong to one room and make no others. */
   guest: boolean;
@@ -23,7 +26,7 @@ export interface SidebarProps {
 
 /** Where one can go: rooms, people, and the account. */
 export function Sidebar(props: SidebarProps) {
-  const { places, current, guest, onCreateRoom, onOpenDirect, account } = props;
+  const { places, problem, onRetry, current, guest, onCreateRoom, onOpenDirect, account } = props;
   const rooms = places?.filter((place) => place.kind === 'room') ?? [];
   const people = places?.filter((place) => place.kind === 'direct') ?? [];
 
@@ -55,7 +58,14 @@ export function Sidebar(props: SidebarProps) {
         )}
       </header>
       <nav aria-label="Rooms and people" className="min-h-0 flex-1 overflow-y-auto px-2 pb-3">
-        {places === undefined ? <Loading label="Loading your rooms" /> : null}
+        {places === undefined && problem === undefined ? (
+          <Loading label="Loading your rooms" />
+        ) : null}
+        {problem === undefined ? null : (
+          <EmptyState title={problem.title} action={<Button onClick={onRetry}>Try again</Button>}>
+            {problem.hint}
+          </EmptyState>
+        )}
         {places?.length === 0 ? (
           <EmptyState
             art={<TableArt />}
