@@ -5,8 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use confer_accounts::{ApiKeys, StoreError};
 use confer_auth::{
     AccessToken, Claims, Grants, KeyError, KeyId, RoomScope, Secret, SigningKey, TokenError,
 };
@@ -49,6 +48,9 @@ pub(crate) enum ApiKeyError {
         cause: io::Error,
     },
 
+    #[error("the database keeps no API key")]
+    Store(#[from] StoreError),
+
     #[error("{place} is no API key: {problem}")]
     Malformed { place: String, problem: String },
 }
@@ -67,19 +69,24 @@ pub(crate) enum MintError {
 }
 
 impl ApiKey {
-    /// The key in the data directory, made if there is none. The path is `Some` when it was made.
-    pub(crate) fn open_or_make(data_dir: &Path) -> Result<(Self, Option<PathBuf>), ApiKeyError> {
-        match Self::read(data_dir) {
-            Err(ApiKeyError::Absent { path }) => {
-                let key = Self::random();
-                let secret = String::from_utf8_lossy(key.secret.expose());
-                let text = format!("{FILE_COMMENT}id = \"{}\"\nsecret = \"{secret}\"\n", key.id);
-                match write_private(&path, text.as_bytes()) {
-                    Ok(()) => Ok((key, Some(path))),
-                    Err(cause) => Err(ApiKeyError::Io { path, cause }),
-                }
-            }
-            found => found.map(|key| (key, None)),
+    /// Makes sure that the data directory holds a key this server accepts, if it is the one to
+    /// make keys: on a first start, and when a private database lost its key's file. The path is
+    /// that of the file it wrote.
+    pub(crate) async fn keep(
+        data_dir: &Path,
+        keys: &ApiKeys,
+        private_database: bool,
+    ) -> Result<Option<PathBuf>, ApiKeyError> {
+        let path = secrets::api_key_file(data_dir);
+        let made = match keys.create_first().await? {
+            Some(made) => made,
+            None if private_database && !path.exists() => keys.create().await?,
+            None => return Ok(None),
+        };
+        let text = format!("{FILE_COMMENT}id = \"{}\"\nsecret = \"{}\"\n", made.id, made.secret);
+        match write_private(&path, text.as_bytes()) {
+            Ok(()) => Ok(Some(path)),
+            Err(cause) => Err(ApiKeyError::Io { path, cause }),
         }
     }
 
@@ -121,13 +128,6 @@ impl ApiKey {
 
     fn parse(id: &str, secret: &str) -> Result<Self, KeyError> {
         Ok(Self { id: id.parse()?, secret: Secret::new(secret)? })
-    }
-
-    fn random() -> Self {
-        let id: [u8; 9] = rand::random();
-        let id = format!("ck_{}", URL_SAFE_NO_PAD.encode(id));
-        let secret = URL_SAFE_NO_PAD.encode(secrets::random().expose());
-        Self::parse(&id, &secret).expect("both are made to fit")
     }
 }
 
@@ -174,8 +174,9 @@ mod tests {
     fn a_minted_token_is_accepted_by_its_key_and_grants_what_was_asked() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         fs::create_dir(dir.path().join("secrets")).expect("a directory");
-        let (key, made) = ApiKey::open_or_make(dir.path()).expect("a fresh key");
-        assert!(made.is_some());
+        let text = "id = \"ak_1\"\nsecret = \"confer_sk_0123456789abcdef0123456789abcdef\"\n";
+        fs::write(secrets::api_key_file(dir.path()), text).expect("a written file");
+        let key = ApiKey::read(dir.path()).expect("a key");
         let room = "01890000-0000-7000-8000-000000000001";
         let cli = Cli::parse_from([
             "confer",

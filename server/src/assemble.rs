@@ -1,23 +1,43 @@
-//! Puts the parts together.
+//! Puts the parts together, in the order in which each needs the ones before it, and takes them
+//! apart in the opposite order.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
+use confer_accounts::{Accounts, ApiKeys, Clock, CookieConfig, Keys};
+use confer_auth::{KeyId, SigningKey, Verifier, VerifyingKey};
+use confer_bus::{Bus, RedisConfig};
+use confer_chat::ChatService;
+use confer_protocol::error::ErrorBody;
+use confer_signaling_core::ports::MediaPlane;
+use confer_signaling_net::{Origins, Ports, Signaling};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
 
 use crate::api_key::{ApiKey, ApiKeyError};
-use crate::config::Config;
+use crate::clock;
+use crate::config::{Config, DatabasePlace, Role, TlsConfig};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::{Database, DatabaseError};
 use crate::health::{self, Health};
 use crate::http::listener::{self, BindError};
 use crate::http::serve::{Terms, serve};
 use crate::http::tls::{self, TlsError};
-use crate::http::{assets, headers};
+use crate::http::{assets, headers, request};
 use crate::lifecycle::Stop;
+use crate::ports::{AddressBook, Calls, Chat, Directory, NoMedia, Rooms};
 use crate::secrets::{SecretError, Secrets};
+use crate::{metrics, openapi};
+
+/// The `kid` of the key that signs this server's own tokens.
+const OWN_KEY: &str = "confer";
 
 /// Why the server did not start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -36,43 +56,98 @@ pub(crate) enum StartError {
     Database(#[from] DatabaseError),
     #[error(transparent)]
     StopDatabase(#[from] confer_postgres::StopError),
+    #[error("`redis.url` cannot be used; write redis://host:port")]
+    Bus(#[from] confer_bus::BusError),
+    #[error(transparent)]
+    Chat(#[from] confer_chat::StartError),
+    #[error("accounts did not start: {}", .0.message)]
+    Accounts(ErrorBody),
 }
 
 /// All parts, ready to run.
 pub(crate) struct Server {
-    data_dir: DataDir,
-    database: Database,
     listener: TcpListener,
     listen: SocketAddr,
     terms: Terms,
     router: Router,
+    parts: Parts,
     /// What this start made in the data directory.
     pub(crate) made: Vec<PathBuf>,
 }
 
-/// What is left to do at the end.
-pub(crate) struct Running {
-    _data_dir: DataDir,
+/// What has to be stopped, in this order.
+struct Parts {
+    signaling: Option<Signaling>,
+    accounts: confer_accounts::Running,
+    chat: confer_chat::Running,
     database: Database,
+    data_dir: DataDir,
 }
 
 impl Server {
-    /// Makes every part and connects them. What can fail for a reason outside of this process
-    /// comes first, so that nothing has begun when it does.
+    /// Makes every part and connects them. What fails for a reason outside of this process comes
+    /// first, so that little has begun when it does.
     pub(crate) async fn assemble(config: &Config, stop: &Stop) -> Result<Self, StartError> {
         let data_dir = DataDir::open(&config.data_dir)?;
         let secrets = Secrets::open(data_dir.path())?;
-        let (_api_key, made_key) = ApiKey::open_or_make(data_dir.path())?;
         let tls = tls::acceptor(&config.tls, config.public_url.as_deref(), data_dir.path())?;
         let listener = listener::bind(&config.http.listen).await?;
         let listen = listener.local_addr().map_err(BindError::Lost)?;
+        let bus = bus(config)?;
         let database = Database::open(&config.database, data_dir.path()).await?;
+        let clock = Clock::new(clock::now);
+        let made_key = {
+            let keys = ApiKeys::new(database.pool.clone(), clock.clone());
+            let private = matches!(config.database.place, DatabasePlace::Private { .. });
+            ApiKey::keep(data_dir.path(), &keys, private).await?
+        };
 
+        let (chat, chat_running) =
+            ChatService::start(database.pool.clone(), bus.clone(), config.chat.clone()).await?;
+        let (accounts, accounts_running) = Accounts::start(
+            database.pool.clone(),
+            Arc::new(Rooms(chat.clone())),
+            keys(&secrets),
+            config.accounts.clone(),
+            clock,
+        )
+        .await
+        .map_err(StartError::Accounts)?;
+
+        let mut router = confer_accounts::routes(accounts.clone(), cookies(config));
+        let mut signaling = None;
+        if config.runs(Role::Signaling) {
+            let (_media_events, events) = mpsc::channel(16);
+            let media: Arc<dyn MediaPlane> = Arc::new(NoMedia);
+            let directory = Arc::new(Directory { accounts: accounts.clone(), chat: chat.clone() });
+            let ports = Ports { media, chat: Arc::new(Chat(chat.clone())), directory };
+            let (handle, routes) =
+                confer_signaling_net::start(ports, events, signaling_config(config));
+            router = router.merge(routes);
+            signaling = Some(handle);
+        }
+        let address_book = Arc::new(AddressBook(accounts.clone()));
+        let calls = Arc::new(Calls(signaling.clone()));
+        let _: (Arc<dyn confer_chat::ports::AddressBook>, Arc<dyn confer_chat::ports::Calls>) =
+            (address_book, calls);
+
+        let sources = Arc::new(metrics::Sources {
+            token: config.http.metrics_token.clone(),
+            pool: database.pool.clone(),
+            bus,
+            chat,
+            signaling: signaling.clone(),
+        });
         let health = Health { pool: database.pool.clone(), stopping: stop.soft.clone() };
-        let router = Router::new()
+        let router = router
+            .layer(from_fn_with_state(accounts, request::authenticated))
+            .layer(DefaultBodyLimit::max(config.http.max_body))
+            .layer(from_fn(request::named))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready).with_state(health))
-            .fallback(assets::fallback);
+            .route("/metrics", get(metrics::metrics).with_state(sources))
+            .route("/openapi.json", get(openapi::openapi))
+            .merge(Router::new().fallback(assets::fallback).layer(CompressionLayer::new()));
         let terms = Terms {
             tls,
             header_timeout: config.http.header_timeout,
@@ -80,32 +155,48 @@ impl Server {
             trusted_proxies: config.http.trusted_proxies.clone().into(),
         };
         let made = secrets.made.into_iter().chain(made_key).collect();
-        Ok(Self {
-            data_dir,
-            database,
-            listener,
-            listen,
-            terms,
-            router: headers::secured(router),
-            made,
-        })
+        let parts =
+            Parts { signaling, accounts: accounts_running, chat: chat_running, database, data_dir };
+        Ok(Self { listener, listen, terms, router: headers::secured(router), parts, made })
     }
 
     pub(crate) fn data_dir(&self) -> &Path {
-        self.data_dir.path()
+        self.parts.data_dir.path()
     }
 
     pub(crate) fn database_description(&self) -> &str {
-        &self.database.description
+        &self.parts.database.description
     }
 
     pub(crate) fn listen(&self) -> SocketAddr {
         self.listen
     }
 
-    pub(crate) async fn run(self, stop: &Stop) -> Running {
-        serve(self.listener, self.router, self.terms, stop.soft.clone()).await;
-        Running { _data_dir: self.data_dir, database: self.database }
+    /// Serves until the first signal, then lets go of everything. Says how that went.
+    pub(crate) async fn run(self, stop: &Stop) -> Result<(), confer_postgres::StopError> {
+        let closing = CancellationToken::new();
+        let serving = serve(self.listener, self.router, self.terms, closing.clone());
+        let serving = tokio::spawn(serving);
+        stop.soft.cancelled().await;
+
+        tracing::info!("draining");
+        let Parts { signaling, accounts, chat, database, data_dir } = self.parts;
+        let drained = stop.drained(async {
+            // New sockets are refused and open ones told while HTTP still answers.
+            if let Some(signaling) = &signaling {
+                signaling.drain().await;
+            }
+            closing.cancel();
+            let _ = serving.await;
+            accounts.stop().await;
+            chat.stop().await;
+        });
+        if !drained.await {
+            tracing::warn!("stopped before everything was drained");
+        }
+        let closed = database.close().await;
+        drop(data_dir);
+        closed
     }
 }
 
@@ -118,9 +209,40 @@ pub(crate) async fn migrate(config: &Config) -> Result<String, StartError> {
     Ok(description)
 }
 
-impl Running {
-    pub(crate) async fn drain(self, stop: &Stop) -> Result<(), confer_postgres::StopError> {
-        let _ = stop;
-        self.database.close().await
+fn bus(config: &Config) -> Result<Bus, StartError> {
+    Ok(match &config.redis {
+        Some(url) => Bus::redis(RedisConfig::new(url.reveal()))?,
+        None => Bus::memory(),
+    })
+}
+
+fn keys(secrets: &Secrets) -> Keys {
+    let id: KeyId = OWN_KEY.parse().expect("plain letters are a key id");
+    let verifier = Verifier::new(confer_auth::Limits::default())
+        .with(id.clone(), VerifyingKey::hs256(&secrets.tokens));
+    Keys {
+        signing: SigningKey::hs256(id, &secrets.tokens),
+        verifier,
+        refresh: secrets.refresh.clone(),
     }
+}
+
+fn cookies(config: &Config) -> CookieConfig {
+    let behind_tls = config.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+    CookieConfig { secure: config.tls != TlsConfig::Off || behind_tls, origins: origins(config) }
+}
+
+fn signaling_config(config: &Config) -> confer_signaling_net::Config {
+    confer_signaling_net::Config {
+        limits: config.signaling.clone(),
+        origins: Origins::SameAnd(origins(config)),
+        server: format!("confer {}", env!("CARGO_PKG_VERSION")),
+        connections: config.http.max_connections,
+        ..confer_signaling_net::Config::default()
+    }
+}
+
+/// Pages of these origins may use this server, besides its own.
+fn origins(config: &Config) -> Vec<String> {
+    config.public_url.iter().chain(&config.http.allowed_origins).cloned().collect()
 }

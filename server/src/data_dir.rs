@@ -36,7 +36,6 @@ pub(crate) enum DataDirError {
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
-    created: bool,
     _lock: File,
 }
 
@@ -55,16 +54,11 @@ impl DataDir {
             std::fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(not_writable)?;
         }
         let lock = lock(&path)?;
-        Ok(Self { path, created, _lock: lock })
+        Ok(Self { path, _lock: lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Whether this start made it.
-    pub(crate) fn created(&self) -> bool {
-        self.created
     }
 }
 
@@ -111,12 +105,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("data");
         let first = DataDir::open(&path).expect("a fresh directory");
-        assert!(first.created());
         let error = DataDir::open(&path).expect_err("it is locked");
         assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
 
         drop(first);
-        assert!(!DataDir::open(&path).expect("free again").created());
+        DataDir::open(&path).expect("free again");
     }
 
     #[test]

@@ -93,6 +93,10 @@ impl Database {
             }
         };
         database.check_version().await?;
+        confer_chat::migrations()
+            .run(&database.pool)
+            .await
+            .map_err(|cause| DatabaseError::Migrate { cause })?;
         Ok(database)
     }
 

@@ -15,6 +15,9 @@ mod health;
 mod http;
 mod interfaces;
 mod lifecycle;
+mod metrics;
+mod openapi;
+mod ports;
 mod secrets;
 
 use std::error::Error;
@@ -25,7 +28,7 @@ use clap::Parser;
 
 use crate::assemble::{Server, StartError};
 use crate::cli::{Cli, Command, ConfigCommand, TokenCommand};
-use crate::config::{Config, ConfigError, Sources};
+use crate::config::{Config, ConfigError, LogFormat, Sources};
 use crate::lifecycle::Stop;
 
 /// The command line or the configuration is wrong; clap uses the same code.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
 fn serve(sources: &Sources) -> Result<(), Failure> {
     // 2. Load.
     let config = Config::load(sources)?;
+    start_logging(&config)?;
     runtime()?.block_on(async {
         let stop = Stop::on_signals().map_err(|error| Failure::Other(error.into()))?;
         // 3. Assemble.
@@ -60,11 +64,19 @@ fn serve(sources: &Sources) -> Result<(), Failure> {
             () = stop.soft.cancelled() => return Ok(()),
         };
         print(&greeting::greeting(&config, &server));
-        // 4. Run.
-        let running = server.run(&stop).await;
-        // 5. Drain.
-        running.drain(&stop).await.map_err(|error| Failure::Other(error.into()))
+        // 4. Run, and 5. drain.
+        server.run(&stop).await.map_err(|error| Failure::Other(error.into()))
     })
+}
+
+/// Log lines go to standard error, so that standard output is for people alone.
+fn start_logging(config: &Config) -> Result<(), ConfigError> {
+    let format = match config.log.format {
+        LogFormat::Text => confer_telemetry::log::Format::Text,
+        LogFormat::Json => confer_telemetry::log::Format::Json,
+    };
+    confer_telemetry::log::init(format, &config.log.level)
+        .map_err(|error| ConfigError::Unusable { key: "log.level", problem: error.to_string() })
 }
 
 fn migrate(sources: &Sources) -> Result<(), Failure> {

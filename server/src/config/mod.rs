@@ -7,6 +7,8 @@
 //! **To add a setting:** add a line with doc comment, type and default to its section, carry it
 //! over in `resolve`, and run `make gen`, which rewrites `docs/config.md`.
 
+mod accounts;
+mod chat;
 mod database;
 mod docs;
 mod error;
@@ -17,6 +19,7 @@ mod node;
 mod redis;
 mod rtc;
 mod section;
+mod signaling;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -29,7 +32,7 @@ pub(crate) use docs::{manual, show};
 pub(crate) use error::ConfigError;
 pub(crate) use http::HttpConfig;
 pub(crate) use layers::{Sources, read};
-pub(crate) use log::LogSection;
+pub(crate) use log::{LogFormat, LogSection};
 pub(crate) use node::Role;
 pub(crate) use rtc::RtcConfig;
 pub(crate) use tls::TlsConfig;
@@ -46,16 +49,30 @@ pub(crate) struct Settings {
     database: database::DatabaseSection,
     redis: redis::RedisSection,
     rtc: rtc::RtcSection,
+    signaling: signaling::SignalingSection,
+    chat: chat::ChatSection,
+    accounts: accounts::AccountsSection,
     log: LogSection,
 }
 
 impl Settings {
     /// The sections in the order documents list them.
-    fn sections(&self) -> [&dyn Section; 7] {
-        [&self.node, &self.http, &self.tls, &self.database, &self.redis, &self.rtc, &self.log]
+    fn sections(&self) -> [&dyn Section; 10] {
+        [
+            &self.node,
+            &self.http,
+            &self.tls,
+            &self.database,
+            &self.redis,
+            &self.rtc,
+            &self.signaling,
+            &self.chat,
+            &self.accounts,
+            &self.log,
+        ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 7] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 10] {
         [
             &mut self.node,
             &mut self.http,
@@ -63,6 +80,9 @@ impl Settings {
             &mut self.database,
             &mut self.redis,
             &mut self.rtc,
+            &mut self.signaling,
+            &mut self.chat,
+            &mut self.accounts,
             &mut self.log,
         ]
     }
@@ -103,6 +123,9 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseConfig,
     pub(crate) redis: Option<Secret>,
     pub(crate) rtc: RtcConfig,
+    pub(crate) signaling: confer_signaling_core::Limits,
+    pub(crate) chat: confer_chat::Config,
+    pub(crate) accounts: confer_accounts::Config,
     pub(crate) log: LogSection,
 }
 
@@ -129,6 +152,9 @@ impl Config {
             database: settings.database.resolve()?,
             redis: settings.redis.resolve()?,
             rtc: settings.rtc.resolve()?,
+            signaling: settings.signaling.resolve()?,
+            chat: settings.chat.resolve(),
+            accounts: settings.accounts.resolve()?,
             log: settings.log,
         })
     }

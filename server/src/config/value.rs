@@ -124,7 +124,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(u16, u32, u64);
+numbers!(u16, u32, usize);
 
 macro_rules! parsed {
     ($($type:ty => $kind:literal, $expected:literal;)*) => {$(

@@ -4,5 +4,6 @@ pub(crate) mod assets;
 pub(crate) mod client_addr;
 pub(crate) mod headers;
 pub(crate) mod listener;
+pub(crate) mod request;
 pub(crate) mod serve;
 pub(crate) mod tls;

@@ -1,0 +1,187 @@
+//! `GET /metrics`: what every part counted, in the text form Prometheus reads (0.0.4).
+//!
+//! Answered to this machine only, or to whoever has the token of `http.metrics-token-file`: numbers
+//! of rooms and participants are nobody else's business.
+
+use std::fmt::{Display, Write};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use confer_bus::Bus;
+use confer_chat::ChatService;
+use confer_protocol::error::ErrorCode;
+use confer_signaling_net::Signaling;
+use sqlx::PgPool;
+
+use crate::config::Secret;
+use crate::http::serve::PeerAddr;
+
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Everything that counts.
+#[derive(Clone)]
+pub(crate) struct Sources {
+    pub(crate) token: Option<Secret>,
+    pub(crate) pool: PgPool,
+    pub(crate) bus: Bus,
+    pub(crate) chat: ChatService,
+    pub(crate) signaling: Option<Signaling>,
+}
+
+/// The route.
+pub(crate) async fn metrics(
+    State(sources): State<Arc<Sources>>,
+    Extension(PeerAddr(peer)): Extension<PeerAddr>,
+    headers: HeaderMap,
+) -> Response {
+    if !permitted(sources.token.as_ref(), peer.ip(), &headers) {
+        let hint = "Metrics are answered to this machine, or with the token of \
+                    http.metrics-token-file as `Authorization: Bearer`.\n";
+        return (StatusCode::FORBIDDEN, hint).into_response();
+    }
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], page(&sources)).into_response()
+}
+
+fn permitted(token: Option<&Secret>, peer: IpAddr, headers: &HeaderMap) -> bool {
+    match token {
+        Some(token) => {
+            let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+            given
+                .and_then(|given| given.strip_prefix("Bearer "))
+                .is_some_and(|given| equal(given.as_bytes(), token.reveal().as_bytes()))
+        }
+        // A proxy on this machine is not the one who asks.
+        None => {
+            peer.to_canonical().is_loopback()
+                && !headers.contains_key("x-forwarded-for")
+                && !headers.contains_key(header::FORWARDED)
+        }
+    }
+}
+
+/// Takes equally long wherever the first difference is.
+fn equal(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+}
+
+fn page(sources: &Sources) -> String {
+    let mut page = Page::default();
+    page.gauge("confer_build_info", "Always 1; its label names the version.");
+    page.labelled("confer_build_info", "version", env!("CARGO_PKG_VERSION"), 1);
+
+    if let Some(signaling) = &sources.signaling {
+        let now = signaling.metrics();
+        page.one_gauge("confer_signaling_connections", "WebSockets open now.", now.connections);
+        page.one_gauge("confer_rooms", "Rooms with somebody in them now.", now.rooms);
+        page.one_gauge("confer_participants", "Participants of all rooms now.", now.participants);
+        let (received, sent) = (now.frames_in, now.frames_out);
+        page.one_counter("confer_signaling_frames_received_total", "Frames of clients.", received);
+        page.one_counter("confer_signaling_frames_sent_total", "Frames to clients.", sent);
+        page.counter("confer_signaling_errors_total", "Refused requests by error code.");
+        for (code, count) in now.errors {
+            page.labelled("confer_signaling_errors_total", "code", &code_text(code), count);
+        }
+        page.counter("confer_signaling_closes_total", "Sockets the server closed, by close code.");
+        for (code, count) in now.closes {
+            page.labelled("confer_signaling_closes_total", "code", code.code(), count);
+        }
+    }
+
+    let feeds = sources.chat.feeds();
+    page.one_gauge("confer_chat_feeds", "Clients that follow their conversations now.", feeds);
+    let bus = sources.bus.stats();
+    page.one_counter("confer_bus_published_total", "Hints published.", bus.published);
+    page.one_counter("confer_bus_dropped_total", "Hints other nodes did not get.", bus.dropped);
+    page.one_counter("confer_bus_disconnects_total", "Losses of Redis.", bus.disconnects);
+    let (open, idle) = (sources.pool.size(), sources.pool.num_idle());
+    page.one_gauge("confer_database_connections", "Open connections of the pool.", open);
+    page.one_gauge("confer_database_connections_idle", "Those that nobody uses now.", idle);
+    page.text
+}
+
+fn code_text(code: ErrorCode) -> String {
+    match serde_json::to_value(code) {
+        Ok(serde_json::Value::String(text)) => text,
+        Ok(_) | Err(_) => String::new(),
+    }
+}
+
+/// A page of samples, each family under its help and type.
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn gauge(&mut self, name: &str, help: &str) {
+        self.family(name, "gauge", help);
+    }
+
+    fn counter(&mut self, name: &str, help: &str) {
+        self.family(name, "counter", help);
+    }
+
+    fn one_gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.gauge(name, help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    fn one_counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.counter(name, help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    /// Label values are ours and need no escaping.
+    fn labelled(&mut self, name: &str, label: &str, is: impl Display, value: impl Display) {
+        self.line(format_args!("{name}{{{label}=\"{is}\"}} {value}"));
+    }
+
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // `write!` into a String cannot fail.
+        let _ = writeln!(self.text, "{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn without_a_token_only_this_machine_is_answered_and_not_through_a_proxy() {
+        let local = IpAddr::from([127, 0, 0, 1]);
+        assert!(permitted(None, local, &HeaderMap::new()));
+        assert!(!permitted(None, IpAddr::from([192, 0, 2, 1]), &HeaderMap::new()));
+
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", HeaderValue::from_static("192.0.2.1"));
+        assert!(!permitted(None, local, &headers));
+    }
+
+    #[test]
+    fn with_a_token_nothing_else_counts() {
+        let (token, local) = (Secret::new("s3cret"), IpAddr::from([127, 0, 0, 1]));
+        let mut headers = HeaderMap::new();
+        assert!(!permitted(Some(&token), local, &headers));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer wrong!"));
+        assert!(!permitted(Some(&token), local, &headers));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer s3cret"));
+        assert!(permitted(Some(&token), IpAddr::from([192, 0, 2, 1]), &headers));
+    }
+
+    #[test]
+    fn a_family_is_explained_before_its_samples() {
+        let mut page = Page::default();
+        page.one_counter("x_total", "What x is.", 7);
+        assert_eq!(page.text, "# HELP x_total What x is.\n# TYPE x_total counter\nx_total 7\n");
+    }
+}

@@ -1,0 +1,171 @@
+//! A client as small as the wire allows.
+
+use std::collections::VecDeque;
+
+use confer_protocol::client::{ClientFrame, Request};
+use confer_protocol::error::ErrorBody;
+use confer_protocol::rest::{CreateRoomRequest, RegisterRequest, TokenResponse};
+use confer_protocol::room::RoomInfo;
+use confer_protocol::server::{Reply, ServerFrame};
+use confer_protocol::{BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL};
+use futures::{SinkExt, StreamExt};
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// Somebody who has logged in.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) base: String,
+    pub(crate) token: TokenResponse,
+    http: reqwest::Client,
+}
+
+impl Person {
+    /// Registers an account.
+    pub(crate) async fn register(base: &str, name: &str) -> Self {
+        let http = reqwest::Client::new();
+        let body = RegisterRequest {
+            email: format!("{name}@example.org"),
+            password: "correct horse battery".to_owned(),
+            name: name.to_owned(),
+        };
+        let answer = http.post(format!("{base}/v1/auth/register")).json(&body).send().await;
+        let token = body_of(answer.expect("the server answers")).await;
+        Self { base: base.to_owned(), token, http }
+    }
+
+    pub(crate) async fn create_room(&self, name: &str) -> RoomInfo {
+        self.post("/v1/rooms", &CreateRoomRequest { name: name.to_owned() }).await
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+        let request = self.http.get(format!("{}{path}", self.base));
+        let answer = request.bearer_auth(&self.token.access_token).send().await;
+        body_of(answer.expect("the server answers")).await
+    }
+
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> T {
+        let request = self.http.post(format!("{}{path}", self.base)).json(body);
+        let answer = request.bearer_auth(&self.token.access_token).send().await;
+        body_of(answer.expect("the server answers")).await
+    }
+
+    /// Opens the socket and waits for its welcome.
+    pub(crate) async fn connect(&self) -> Result<Socket, tungstenite::Error> {
+        let url = format!("{}/v1/connect", self.base.replacen("http", "ws", 1));
+        let mut request = url.into_client_request()?;
+        let protocols =
+            format!("{SUBPROTOCOL}, {BEARER_SUBPROTOCOL_PREFIX}{}", self.token.access_token);
+        let protocols = protocols.parse().expect("a token is plain text");
+        request.headers_mut().insert("sec-websocket-protocol", protocols);
+        let (stream, _) = connect_async(request).await?;
+        let mut socket = Socket { stream, last_id: 0, others: VecDeque::new() };
+        match socket.frame().await? {
+            ServerFrame::Welcome(_) => Ok(socket),
+            other => panic!("expected a welcome, got {other:?}"),
+        }
+    }
+}
+
+async fn body_of<T: DeserializeOwned>(answer: reqwest::Response) -> T {
+    let status = answer.status();
+    let text = answer.text().await.expect("a whole body");
+    assert!(status.is_success(), "{status}: {text}");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// One WebSocket.
+pub(crate) struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    last_id: u32,
+    /// Events and notices that came while an answer was awaited.
+    others: VecDeque<ServerFrame>,
+}
+
+impl Socket {
+    /// Asks, and waits for the answer.
+    pub(crate) async fn ask(
+        &mut self,
+        request: Request,
+    ) -> Result<Result<Reply, ErrorBody>, tungstenite::Error> {
+        let wanted = self.send(request).await?;
+        loop {
+            let (id, answer) = self.answer().await?;
+            if id == wanted {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Asks something that is not refused.
+    pub(crate) async fn granted(&mut self, request: Request) -> Reply {
+        self.ask(request).await.expect("the socket is open").expect("the request is granted")
+    }
+
+    /// Sends a request, and says under which number its answer will come.
+    pub(crate) async fn send(&mut self, request: Request) -> Result<u32, tungstenite::Error> {
+        self.last_id += 1;
+        let id = self.last_id;
+        let frame = ClientFrame { id, request };
+        let text = serde_json::to_string(&frame).expect("frames are JSON");
+        self.stream.send(Message::text(text)).await?;
+        Ok(id)
+    }
+
+    /// The next answer and the number of its request.
+    pub(crate) async fn answer(
+        &mut self,
+    ) -> Result<(u32, Result<Reply, ErrorBody>), tungstenite::Error> {
+        loop {
+            match self.frame().await? {
+                ServerFrame::Result { re, result } => return Ok((re, Ok(result))),
+                ServerFrame::Error { re: Some(re), error } => return Ok((re, Err(error))),
+                other => self.others.push_back(other),
+            }
+        }
+    }
+
+    /// The next event or notice.
+    pub(crate) async fn news(&mut self) -> ServerFrame {
+        if let Some(frame) = self.others.pop_front() {
+            return frame;
+        }
+        loop {
+            match self.frame().await.expect("the socket is open") {
+                ServerFrame::Result { .. } => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The next frame; a closed socket is an error.
+    async fn frame(&mut self) -> Result<ServerFrame, tungstenite::Error> {
+        loop {
+            match self.stream.next().await.ok_or(tungstenite::Error::ConnectionClosed)?? {
+                Message::Text(text) => {
+                    let parsed = serde_json::from_str(&text);
+                    return Ok(parsed.unwrap_or_else(|error| panic!("{error}: {text}")));
+                }
+                Message::Close(_) => return Err(tungstenite::Error::ConnectionClosed),
+                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+    }
+
+    /// Reads until the server closes, and says with which code.
+    pub(crate) async fn closed(&mut self) -> Option<u16> {
+        while let Some(Ok(message)) = self.stream.next().await {
+            if let Message::Close(frame) = message {
+                return frame.map(|frame| frame.code.into());
+            }
+        }
+        None
+    }
+}

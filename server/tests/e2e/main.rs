@@ -1,0 +1,8 @@
+//! The real binary, started as an operator starts it, used over the wire as clients use it.
+
+mod chat;
+mod client;
+mod durability;
+mod process;
+mod starting;
+mod stopping;

@@ -1,0 +1,41 @@
+//! How the server ends.
+
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+
+use rustix::process::Signal;
+
+use crate::client::Person;
+use crate::process::Setup;
+
+/// Reconnect, with jitter (`CloseCode::Drained`).
+const DRAINED: u16 = 4000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_polite_stop_tells_every_socket_and_ends_with_zero() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut setup = Setup::private();
+        let confer = setup.start();
+        let alice = Person::register(&confer.url, "alice").await;
+        let mut socket = alice.connect().await.expect("a good token");
+
+        confer.signal(signal);
+        assert_eq!(socket.closed().await, Some(DRAINED));
+        let status = confer.wait();
+        assert_eq!(status.code(), Some(0), "{}", confer.log());
+        // Everything was let go: the port is free and the next start finds no lock.
+        TcpListener::bind(("127.0.0.1", confer.port())).expect("the port is free");
+        drop(setup.start());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_can_be_interrupted() {
+    let mut setup = Setup::private();
+    let confer = setup.start();
+    confer.signal(Signal::TERM);
+    confer.signal(Signal::TERM);
+    let status = confer.wait();
+    assert!(status.code().is_some() && status.signal().is_none(), "{status}");
+    drop(setup.start());
+}
