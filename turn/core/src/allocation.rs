@@ -1,32 +1,82 @@
-//! One relayed address and who may use it: permissions and channels (RFC 8656, sections 9 and 12).
+//! One client's relayed addresses and who may use them: permissions and channels (RFC 8656,
+//! sections 9 and 12).
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::credentials::TenantId;
 use crate::frame::CHANNELS;
 use crate::message::TransactionId;
-use crate::policy::canonical;
-use crate::server::{FiveTuple, Limits};
+use crate::policy::{PeerPolicy, canonical};
+use crate::quota::{Rate, TenantLimits};
+use crate::server::{Family, FiveTuple, Limits, RelayKind};
 
 /// A permission lasts this long after its last refresh (RFC 8656, section 9).
-pub const PERMISSION_LIFETIME: std::time::Duration = std::time::Duration::from_secs(300);
+const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
 /// A channel lasts this long after its last refresh (RFC 8656, section 12).
-pub const CHANNEL_LIFETIME: std::time::Duration = std::time::Duration::from_secs(600);
+const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
 
-/// One relayed address of one client.
+/// The relayed addresses of one client: one, or one of each family.
 #[derive(Debug)]
-pub struct Allocation {
-    pub tuple: FiveTuple,
-    pub username: String,
-    pub relayed: SocketAddr,
+pub(crate) struct Allocation {
+    pub(crate) tuple: FiveTuple,
+    pub(crate) tenant: TenantId,
+    pub(crate) username: String,
+    pub(crate) kind: RelayKind,
+    pub(crate) relayed: Relayed,
     /// The request that made it: the same one again gets the same answer.
-    pub transaction: TransactionId,
-    pub expires: Instant,
+    pub(crate) transaction: TransactionId,
+    pub(crate) expires: Instant,
+    /// It cannot be refreshed beyond this; only access tokens set it.
+    pub(crate) until: Option<Instant>,
+    /// Counts its moves to other five-tuples; part of its mobility ticket (RFC 8016).
+    pub(crate) mobility: Option<u64>,
     permissions: Vec<Permission>,
     /// Sorted by number.
     channels: Vec<Channel>,
-    /// Payload bytes from the client, and to it.
-    pub relayed_bytes: [u64; 2],
+    bytes_rate: Rate,
+    packets_rate: Rate,
+    pub(crate) traffic: Traffic,
+}
+
+/// At most one relayed address of each family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relayed {
+    pub v4: Option<SocketAddr>,
+    pub v6: Option<SocketAddr>,
+}
+
+impl Relayed {
+    /// The address of a family.
+    pub fn of(&self, family: Family) -> Option<SocketAddr> {
+        match family {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
+    }
+
+    /// Both, as far as there are.
+    pub fn iter(&self) -> impl Iterator<Item = SocketAddr> + use<> {
+        [self.v4, self.v6].into_iter().flatten()
+    }
+
+    pub(crate) fn set(&mut self, address: SocketAddr) {
+        match Family::of(address.ip()) {
+            Family::V4 => self.v4 = Some(address),
+            Family::V6 => self.v6 = Some(address),
+        }
+    }
+}
+
+/// What an allocation carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Payload bytes and packets of the client.
+    pub sent_bytes: u64,
+    pub sent_packets: u64,
+    /// Payload bytes and packets of its peers.
+    pub received_bytes: u64,
+    pub received_packets: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,9 +92,9 @@ struct Channel {
     expires: Instant,
 }
 
-/// Why a channel was not bound.
+/// Why a permission or a channel was not installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BindError {
+pub(crate) enum BindError {
     /// Outside the range, or number and peer are bound to others (400).
     Inconsistent,
     /// As many as one allocation may hold (508).
@@ -53,22 +103,29 @@ pub enum BindError {
 
 impl Allocation {
     /// An allocation without permissions.
-    pub fn new(
+    pub(crate) fn new(
         tuple: FiveTuple,
+        (tenant, limits): (TenantId, &TenantLimits),
         username: String,
-        relayed: SocketAddr,
+        kind: RelayKind,
         transaction: TransactionId,
-        expires: Instant,
+        now: Instant,
     ) -> Self {
         Self {
             tuple,
+            tenant,
             username,
-            relayed,
+            kind,
+            relayed: Relayed::default(),
             transaction,
-            expires,
+            expires: now,
+            until: None,
+            mobility: None,
             permissions: Vec::new(),
             channels: Vec::new(),
-            relayed_bytes: [0; 2],
+            bytes_rate: Rate::new(limits.bytes_per_second, now),
+            packets_rate: Rate::new(limits.packets_per_second, now),
+            traffic: Traffic::default(),
         }
     }
 
@@ -76,7 +133,7 @@ impl Allocation {
     ///
     /// # Errors
     /// When they would be more than [`Limits::permissions_per_allocation`].
-    pub fn permit(
+    pub(crate) fn permit(
         &mut self,
         peers: impl Iterator<Item = IpAddr> + Clone,
         limits: &Limits,
@@ -101,7 +158,7 @@ impl Allocation {
     ///
     /// # Errors
     /// As [`BindError`] says; nothing has changed then.
-    pub fn bind(
+    pub(crate) fn bind(
         &mut self,
         number: u16,
         peer: SocketAddr,
@@ -112,15 +169,11 @@ impl Allocation {
             return Err(BindError::Inconsistent);
         }
         self.channels.retain(|channel| channel.expires > now);
-        let same =
-            self.channels.iter().any(|channel| channel.number == number && channel.peer == peer);
-        let clash = self
-            .channels
-            .iter()
-            .any(|channel| (channel.number == number) != (channel.peer == peer));
-        if clash {
+        let bound = |channel: &Channel| (channel.number == number, channel.peer == peer);
+        if self.channels.iter().map(bound).any(|(number, peer)| number != peer) {
             return Err(BindError::Inconsistent);
         }
+        let same = self.channels.iter().map(bound).any(|(number, _)| number);
         if !same && self.channels.len() >= usize::from(limits.channels_per_allocation) {
             return Err(BindError::Full);
         }
@@ -134,23 +187,34 @@ impl Allocation {
         Ok(())
     }
 
+    /// Drops permissions and channels that a changed policy no longer allows.
+    pub(crate) fn reconsider(&mut self, policy: &PeerPolicy) {
+        self.permissions.retain(|permission| policy.permits_address(permission.ip));
+        self.channels.retain(|channel| policy.permits(channel.peer));
+    }
+
     /// Whether packets to and from this address may pass now.
-    pub fn permits(&self, ip: IpAddr, now: Instant) -> bool {
+    pub(crate) fn permits(&self, ip: IpAddr, now: Instant) -> bool {
         self.permission(ip).is_some_and(|permission| permission.expires > now)
     }
 
     /// The peer behind a channel number.
-    pub fn peer_of(&self, number: u16, now: Instant) -> Option<SocketAddr> {
+    pub(crate) fn peer_of(&self, number: u16, now: Instant) -> Option<SocketAddr> {
         let at = self.channels.binary_search_by_key(&number, |channel| channel.number).ok()?;
         self.channels.get(at).filter(|channel| channel.expires > now).map(|channel| channel.peer)
     }
 
     /// The channel bound to a peer.
-    pub fn channel_to(&self, peer: SocketAddr, now: Instant) -> Option<u16> {
+    pub(crate) fn channel_to(&self, peer: SocketAddr, now: Instant) -> Option<u16> {
         self.channels
             .iter()
             .find(|channel| channel.peer == peer && channel.expires > now)
             .map(|channel| channel.number)
+    }
+
+    /// Whether the allocation's rates leave room for a packet; spends it if so.
+    pub(crate) fn spend(&mut self, bytes: usize, now: Instant) -> bool {
+        self.packets_rate.spend(1, now) && self.bytes_rate.spend(bytes as u64, now)
     }
 
     fn permission(&self, ip: IpAddr) -> Option<&Permission> {

@@ -1,42 +1,100 @@
-//! Long-term credentials (RFC 8489, section 9.2): static users, and ephemeral ones whose password
-//! is an HMAC of their user name, so that a back end can mint them without telling this server.
+//! Who may use the relay: tenants, each with static users (RFC 8489, section 9.2), shared secrets
+//! for ephemeral ones, and keys of an authorization server (RFC 7635).
+//!
+//! An ephemeral user name is `expiry:identity` and its password an HMAC of that name, so that a
+//! back end can mint credentials without telling this server. Tenants may share a realm: the
+//! secret that verifies says which tenant it is.
 
-use std::collections::BTreeMap;
+mod token;
 
-use aws_lc_rs::{constant_time, hmac};
+use std::collections::{BTreeMap, HashMap};
+
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use md5::{Digest, Md5};
+
+pub use token::OauthKey;
+
+use crate::integrity::{Algorithm, Key, PasswordAlgorithm, userhash};
+use crate::policy::PeerPolicy;
+use crate::quota::TenantLimits;
 
 /// Longest user name looked at (RFC 8489, section 14.3: less than 509 bytes).
 const USERNAME_LIMIT: usize = 508;
 
-/// Who may use the relay.
+/// One customer of the relay: its users, its limits, its peers.
 #[derive(Clone, Default)]
-pub struct Credentials {
+pub struct Tenant {
+    /// Names it in metrics and events.
+    pub name: String,
     /// Shown to clients and part of every key.
     pub realm: String,
     /// Secrets of ephemeral credentials. Several at once let one be replaced without a gap.
     pub secrets: Vec<String>,
     /// Static users and their passwords.
     pub users: BTreeMap<String, String>,
+    /// Keys shared with authorization servers, by key id.
+    pub oauth_keys: BTreeMap<String, OauthKey>,
+    pub limits: TenantLimits,
+    pub policy: PeerPolicy,
 }
 
-impl std::fmt::Debug for Credentials {
+impl std::fmt::Debug for Tenant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials")
-            .field("realm", &self.realm)
-            .field("secrets", &self.secrets.len())
-            .field("users", &self.users.len())
-            .finish()
+        f.debug_struct("Tenant").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// A tenant's place in [`Credentials`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TenantId(pub usize);
+
+/// Every tenant, and how to find a user among them.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    tenants: Vec<Tenant>,
+    /// USERHASH of every static user.
+    hashes: HashMap<[u8; 32], (TenantId, String)>,
+}
+
+/// What a request offers as proof.
+#[derive(Clone, Copy, Debug)]
+pub struct Proof<'a> {
+    pub user: User<'a>,
+    pub realm: &'a str,
+    pub access_token: Option<&'a [u8]>,
+    pub password_algorithm: PasswordAlgorithm,
+    pub algorithm: Algorithm,
+    pub message: &'a [u8],
+    /// Where the integrity attribute begins.
+    pub offset: usize,
+    pub tag: &'a [u8],
+}
+
+/// USERNAME or USERHASH.
+#[derive(Clone, Copy, Debug)]
+pub enum User<'a> {
+    Name(&'a str),
+    Hash(&'a [u8]),
+}
+
+/// Somebody whose proof holds.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub tenant: TenantId,
+    pub username: String,
+    /// Answers are signed with it.
+    pub key: Key,
+    /// Unix time after which nothing may be held any more; only access tokens have one.
+    pub until: Option<u64>,
 }
 
 /// Whether an ephemeral credential's own expiry counts.
 ///
 /// It does when an allocation is made. An allocation may outlive its credential: whoever holds one
 /// has proved itself, clients cannot change the credentials of a running allocation, and refusing
-/// a refresh would cut calls (coturn#774). Who must go is removed by closing the allocation.
+/// a refresh would cut calls (coturn#774). Who must go is removed by closing the allocation. An
+/// access token does bound the allocation's life (RFC 7635, section 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     Counts,
@@ -44,43 +102,100 @@ pub enum Expiry {
 }
 
 impl Credentials {
-    /// Finds the key with which `tag` at `offset` of `message` verifies.
+    /// Tenants in the order they are tried. The first one's realm is what unknown clients see.
+    pub fn new(tenants: Vec<Tenant>) -> Self {
+        let mut hashes = HashMap::new();
+        for (index, tenant) in tenants.iter().enumerate() {
+            for user in tenant.users.keys() {
+                hashes.insert(userhash(user, &tenant.realm), (TenantId(index), user.clone()));
+            }
+        }
+        Self { tenants, hashes }
+    }
+
+    /// The realm of a challenge.
+    pub fn default_realm(&self) -> &str {
+        self.tenants.first().map_or("", |tenant| &tenant.realm)
+    }
+
+    /// Whether any tenant has this realm.
+    pub fn knows_realm(&self, realm: &[u8]) -> bool {
+        self.tenants.iter().any(|tenant| tenant.realm.as_bytes() == realm)
+    }
+
+    /// Whether access tokens are accepted; clients are told then.
+    pub fn takes_access_tokens(&self) -> bool {
+        self.tenants.iter().any(|tenant| !tenant.oauth_keys.is_empty())
+    }
+
+    /// A tenant by its id; ids come from this same set, or the default tenant answers.
+    pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
+        self.tenants.get(id.0)
+    }
+
+    /// Finds whose proof this is.
     ///
     /// `None` for an unknown user, a wrong password and an expired name alike: the client is told
     /// no more than that.
-    pub fn verify(
+    pub fn verify(&self, proof: Proof<'_>, expiry: Expiry, unix: u64) -> Option<Verified> {
+        let username = match proof.user {
+            User::Name(name) if name.len() > USERNAME_LIMIT => return None,
+            User::Name(name) => name,
+            User::Hash(hash) => {
+                let (_, name) = self.hashes.get(<&[u8; 32]>::try_from(hash).ok()?)?;
+                name
+            }
+        };
+        self.tenants.iter().enumerate().filter(|(_, tenant)| tenant.realm == proof.realm).find_map(
+            |(index, tenant)| {
+                let (key, until) = match proof.access_token {
+                    Some(token) => tenant.token_key(username, token, proof, unix)?,
+                    None => (tenant.password_key(username, proof, expiry, unix)?, None),
+                };
+                let username = username.to_owned();
+                Some(Verified { tenant: TenantId(index), username, key, until })
+            },
+        )
+    }
+}
+
+impl Tenant {
+    fn password_key(
         &self,
         username: &str,
-        message: &[u8],
-        offset: usize,
-        tag: &[u8],
+        proof: Proof<'_>,
         expiry: Expiry,
         unix: u64,
-    ) -> Option<hmac::Key> {
-        if username.len() > USERNAME_LIMIT {
-            return None;
-        }
+    ) -> Option<Key> {
+        let check = |password: &str| {
+            let derive = proof.password_algorithm;
+            let key = derive.key(username, &self.realm, password, proof.algorithm);
+            key.verify(proof.message, proof.offset, proof.tag).then_some(key)
+        };
         if let Some(password) = self.users.get(username) {
-            let key = self.key(username, password);
-            return verify_integrity(message, offset, tag, &key).then_some(key);
+            return check(password);
         }
         let expires: u64 = username.split(':').next()?.parse().ok()?;
         if expiry == Expiry::Counts && expires < unix {
             return None;
         }
-        self.secrets.iter().find_map(|secret| {
-            let key = self.key(username, &ephemeral_password(secret, username));
-            verify_integrity(message, offset, tag, &key).then_some(key)
-        })
+        self.secrets.iter().find_map(|secret| check(&ephemeral_password(secret, username)))
     }
 
-    /// MD5 of user, realm and password (RFC 8489, section 9.2.2).
-    fn key(&self, username: &str, password: &str) -> hmac::Key {
-        let mut digest = Md5::new();
-        for part in [username, ":", &self.realm, ":", password] {
-            digest.update(part.as_bytes());
+    /// The key inside an access token, once it has verified the message (RFC 7635, section 5).
+    fn token_key(
+        &self,
+        key_id: &str,
+        token: &[u8],
+        proof: Proof<'_>,
+        unix: u64,
+    ) -> Option<(Key, Option<u64>)> {
+        let opened = self.oauth_keys.get(key_id)?.open(token)?;
+        if opened.expires < unix {
+            return None;
         }
-        hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &digest.finalize())
+        let key = Key::new(proof.algorithm, &opened.mac_key);
+        key.verify(proof.message, proof.offset, proof.tag).then_some((key, Some(opened.expires)))
     }
 }
 
@@ -97,24 +212,6 @@ pub fn identity(username: &str) -> &str {
 pub fn ephemeral_password(secret: &str, username: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
     STANDARD.encode(hmac::sign(&key, username.as_bytes()))
-}
-
-/// Verifies MESSAGE-INTEGRITY (RFC 8489, section 14.5) in constant time.
-pub fn verify_integrity(message: &[u8], offset: usize, tag: &[u8], key: &hmac::Key) -> bool {
-    let (Some([t0, t1, _, _]), Some(rest)) = (message.first_chunk::<4>(), message.get(4..offset))
-    else {
-        return false;
-    };
-    // The length field counts up to and including this attribute, whatever follows it.
-    let Some(length) = (offset + 24).checked_sub(20).and_then(|length| u16::try_from(length).ok())
-    else {
-        return false;
-    };
-    let [l0, l1] = length.to_be_bytes();
-    let mut context = hmac::Context::with_key(key);
-    context.update(&[*t0, *t1, l0, l1]);
-    context.update(rest);
-    constant_time::verify_slices_are_equal(context.sign().as_ref(), tag).is_ok()
 }
 
 #[cfg(test)]

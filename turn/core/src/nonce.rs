@@ -1,7 +1,8 @@
 //! Stateless nonces: a nonce carries its time and a proof that this server made it for this
 //! address, so that nothing is remembered before a client has shown that it receives our answers.
 //!
-//! Shape: the nonce cookie of RFC 8489 section 9.2 with no security feature set, then 16 characters
+//! Shape: the nonce cookie of RFC 8489 section 9.2 with both security features set (password
+//! algorithms, user name anonymity), then 16 characters
 //! of base64 holding four bytes of Unix time and eight of HMAC-SHA-256 over time and source.
 
 use std::net::{IpAddr, SocketAddr};
@@ -11,8 +12,8 @@ use aws_lc_rs::{constant_time, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-/// `obMatJos2` and 24 feature bits, all zero.
-const COOKIE: &[u8; 13] = b"obMatJos2AAAA";
+/// `obMatJos2` and 24 feature bits, the two leftmost set (RFC 8489, section 18.1).
+const COOKIE: &[u8; 13] = b"obMatJos2wAAA";
 const PROOF: usize = 12;
 /// Length of every nonce of this server.
 pub const LENGTH: usize = COOKIE.len() + 16;

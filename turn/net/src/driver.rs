@@ -23,6 +23,8 @@ pub(crate) struct Driver {
     listeners: Vec<(SocketAddr, Arc<UdpSocket>)>,
     connections: HashMap<FiveTuple, mpsc::Sender<Vec<u8>>>,
     unix_time: fn() -> u64,
+    /// What the core wrote last.
+    out: Vec<u8>,
     world: World,
 }
 
@@ -38,6 +40,7 @@ impl Driver {
             listeners,
             connections: HashMap::new(),
             unix_time: config.unix_time,
+            out: Vec::new(),
             world,
         }
     }
@@ -77,16 +80,19 @@ impl Driver {
 
     fn handle(&mut self, inbound: Inbound) {
         let now = self.now();
+        self.out.clear();
         let (verdict, packet) = match inbound {
             Inbound::Client { tuple, packet } => {
-                let verdict = self.server.handle_client(tuple, &packet, &mut self.relays, now);
-                if verdict == Verdict::Reply {
+                let Self { server, relays, out, .. } = self;
+                let verdict = server.handle_client(tuple, &packet, out, relays, now);
+                if let Verdict::Reply { .. } = verdict {
                     return self.send_to_client(&tuple);
                 }
                 (verdict, packet)
             }
             Inbound::Peer { relayed, peer, packet } => {
-                (self.server.handle_peer(relayed, peer, &packet, now), packet)
+                let verdict = self.server.handle_peer(relayed, peer, &packet, &mut self.out, now);
+                (verdict, packet)
             }
             Inbound::Connected { tuple, outbound } => {
                 self.connections.insert(tuple, outbound);
@@ -99,13 +105,13 @@ impl Driver {
         };
         match verdict {
             Verdict::Drop(reason) => self.world.stats.dropped(reason),
-            // Only clients are answered, above.
-            Verdict::Reply => {}
+            // Clients are answered above; TCP relaying is switched off.
+            Verdict::Reply { .. } | Verdict::Connect { .. } | Verdict::Splice(_) => {}
             Verdict::ToClient(tuple) => {
                 self.count(packet.len());
                 self.send_to_client(&tuple);
             }
-            Verdict::ToPeer { relayed, peer, payload } => {
+            Verdict::ToPeer { relayed, peer, payload, .. } => {
                 let payload = packet.get(payload).unwrap_or_default();
                 self.count(payload.len());
                 let sent = self
@@ -118,16 +124,16 @@ impl Driver {
     }
 
     fn send_to_client(&self, tuple: &FiveTuple) {
-        let reply = self.server.reply();
+        let reply = self.out.as_slice();
         match tuple.transport {
-            Transport::Udp => {
+            Transport::Udp | Transport::Dtls => {
                 let socket = self.listeners.iter().find(|(bound, _)| *bound == tuple.server);
                 self.sent(
                     socket
                         .is_some_and(|(_, socket)| socket.try_send_to(reply, tuple.client).is_ok()),
                 );
             }
-            Transport::Tcp => {
+            Transport::Tcp | Transport::Tls => {
                 let queued = self
                     .connections
                     .get(tuple)
@@ -145,10 +151,11 @@ impl Driver {
                 self.world.stats.allocations_total.fetch_add(1, Ordering::Relaxed);
                 tracing::debug!("allocated");
             }
-            Event::Closed { relayed, reason, bytes: [sent, received], .. } => {
-                self.relays.close(relayed);
-                tracing::debug!(?reason, sent, received, "allocation closed");
+            Event::Closed { reason, traffic, .. } => {
+                tracing::debug!(?reason, ?traffic, "allocation closed");
             }
+            Event::RelayClosed { relayed } => self.relays.close(relayed),
+            Event::Refreshed { .. } | Event::Moved { .. } | Event::ConnectionClosed { .. } => {}
         }
         let allocations = self.server.allocations() as u64;
         self.world.stats.allocations.store(allocations, Ordering::Relaxed);

@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use confer_turn_core::RelayPorts;
-use confer_turn_core::server::Family;
+use confer_turn_core::{Family, Host, PortWish, RelayKind, RelayRequest, RelaySocket};
 use rand::RngExt;
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
@@ -69,21 +68,39 @@ impl Relays {
     }
 }
 
-impl RelayPorts for Relays {
-    fn open(&mut self, family: Family) -> Option<SocketAddr> {
-        let address = *self.addresses.iter().find(|address| {
-            matches!((family, address.bind.is_ipv4()), (Family::V4, true) | (Family::V6, false))
-        })?;
+impl Relays {
+    /// Binds one port; `None` when it is taken.
+    fn bind(&mut self, address: RelayAddress, port: u16) -> Option<SocketAddr> {
+        let socket = std::net::UdpSocket::bind((address.bind, port)).ok()?;
+        socket.set_nonblocking(true).ok()?;
+        let socket = Arc::new(UdpSocket::from_std(socket).ok()?);
+        let relayed = SocketAddr::new(address.external, port);
+        let stop = self.spawn_reader(socket.clone(), relayed);
+        self.open.insert(relayed, Relay { socket, stop });
+        Some(relayed)
+    }
+}
+
+impl Host for Relays {
+    fn open_relay(&mut self, request: RelayRequest) -> Option<RelaySocket> {
+        let address =
+            *self.addresses.iter().find(|address| Family::of(address.bind) == request.family)?;
+        // TCP allocations are refused by the configuration this crate makes.
+        if request.kind == RelayKind::Tcp {
+            return None;
+        }
         let mut rng = rand::rng();
         for _ in 0..PORT_TRIES {
-            let port = rng.random_range(self.ports.clone());
-            let Ok(socket) = std::net::UdpSocket::bind((address.bind, port)) else { continue };
-            let socket = socket.set_nonblocking(true).and_then(|()| UdpSocket::from_std(socket));
-            let Ok(socket) = socket.map(Arc::new) else { continue };
-            let relayed = SocketAddr::new(address.external, port);
-            let stop = self.spawn_reader(socket.clone(), relayed);
-            self.open.insert(relayed, Relay { socket, stop });
-            return Some(relayed);
+            let port: u16 = rng.random_range(self.ports.clone());
+            let port = if request.port == PortWish::Any { port } else { port & !1 };
+            let Some(relayed) = self.bind(address, port) else { continue };
+            if request.port != PortWish::EvenAndNext {
+                return Some(RelaySocket { relayed, next: None });
+            }
+            match self.bind(address, port + 1) {
+                Some(next) => return Some(RelaySocket { relayed, next: Some(next) }),
+                None => self.close(relayed),
+            }
         }
         None
     }

@@ -4,12 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use confer_turn_core::credentials::ephemeral_password;
+use confer_turn_core::integrity::{Algorithm, Key, PasswordAlgorithm};
 use confer_turn_core::message::{Class, Message, Method, Writer, attribute};
-use confer_turn_core::{Credentials, PeerPolicy};
+use confer_turn_core::{Credentials, PeerPolicy, Tenant};
 use confer_turn_net::{Config, RelayAddress, Running, TurnHandle, start};
-use md5::{Digest, Md5};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use turn::client::{Client, ClientConfig};
@@ -29,13 +28,14 @@ async fn relay(policy: PeerPolicy) -> (TurnHandle, Running) {
         relay_ports: 40_000..=59_999,
         tcp_connections: 4,
         core: confer_turn_core::Config {
-            credentials: Credentials {
+            credentials: Credentials::new(vec![Tenant {
+                name: "default".to_owned(),
                 realm: REALM.to_owned(),
                 secrets: vec![SECRET.to_owned()],
-                users: [].into(),
-            },
+                policy,
+                ..Tenant::default()
+            }]),
             nonce_secret: vec![7; 32],
-            policy,
             ..confer_turn_core::Config::default()
         },
         unix_time: || 1_000_000_000,
@@ -138,14 +138,14 @@ async fn a_port_in_use_is_named() {
 struct TcpClient {
     stream: TcpStream,
     nonce: Vec<u8>,
-    key: hmac::Key,
+    key: Key,
 }
 
 impl TcpClient {
     async fn connect(handle: &TurnHandle) -> Self {
         let stream = TcpStream::connect(handle.listening()[0]).await.expect("it listens");
-        let digest = Md5::digest(format!("{USER}:{REALM}:{}", ephemeral_password(SECRET, USER)));
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &digest);
+        let password = ephemeral_password(SECRET, USER);
+        let key = PasswordAlgorithm::Md5.key(USER, REALM, &password, Algorithm::Sha1);
         Self { stream, nonce: Vec::new(), key }
     }
 

@@ -4,7 +4,7 @@ mod attributes;
 mod read;
 mod write;
 
-pub use attributes::{Attributes, attribute};
+pub use attributes::{AdditionalFamily, Attributes, EvenPort, attribute, xor_address};
 pub use read::{Message, ReadError};
 pub use write::Writer;
 
@@ -23,7 +23,7 @@ pub enum Class {
     Error,
 }
 
-/// What is asked for (RFC 8656, section 17).
+/// What is asked for (RFC 8656, section 17; RFC 6062, section 6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u16)]
 pub enum Method {
@@ -34,6 +34,10 @@ pub enum Method {
     Data = 0x007,
     CreatePermission = 0x008,
     ChannelBind = 0x009,
+    /// RFC 6062, section 6.1.
+    Connect = 0x00A,
+    ConnectionBind = 0x00B,
+    ConnectionAttempt = 0x00C,
 }
 
 impl Method {
@@ -46,6 +50,9 @@ impl Method {
             0x007 => Self::Data,
             0x008 => Self::CreatePermission,
             0x009 => Self::ChannelBind,
+            0x00A => Self::Connect,
+            0x00B => Self::ConnectionBind,
+            0x00C => Self::ConnectionAttempt,
             _ => return None,
         })
     }

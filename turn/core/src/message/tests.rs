@@ -1,8 +1,7 @@
 use std::net::SocketAddr;
 
-use aws_lc_rs::hmac;
-
 use super::*;
+use crate::integrity::{Algorithm, Key};
 
 const TRANSACTION: TransactionId = *b"abcdefghijkl";
 
@@ -27,32 +26,36 @@ fn the_rfc_5769_request_reads_and_its_integrity_verifies() {
     // PRIORITY (0x0024) is comprehension-required and none of a TURN server's business.
     assert_eq!(attributes.unknown(), [0x0024]);
 
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"VOkJxbRl1RmTxUk/WvJxBt");
+    let key = Key::new(Algorithm::Sha1, b"VOkJxbRl1RmTxUk/WvJxBt");
     let (offset, tag) = attributes.integrity.expect("the sample has one");
-    assert!(crate::credentials::verify_integrity(RFC5769_REQUEST, offset, tag, &key));
+    assert!(key.verify(RFC5769_REQUEST, offset, tag));
     let mut forged = RFC5769_REQUEST.to_vec();
     forged[60] ^= 1;
-    assert!(!crate::credentials::verify_integrity(&forged, offset, tag, &key));
+    assert!(!key.verify(&forged, offset, tag));
 }
 
 #[test]
-fn what_is_written_can_be_read() {
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"key");
-    for address in ["192.0.2.1:32853", "[2001:db8::1]:1"] {
+fn what_is_written_can_be_read_whatever_the_buffer_held() {
+    for (address, algorithm) in
+        [("192.0.2.1:32853", Algorithm::Sha1), ("[2001:db8::1]:1", Algorithm::Sha256)]
+    {
+        let key = Key::new(algorithm, b"key");
         let address: SocketAddr = address.parse().expect("a literal");
-        let mut buffer = Vec::new();
+        let mut buffer = b"before".to_vec();
         let mut writer =
             Writer::begin(&mut buffer, Class::Request, Method::CreatePermission, &TRANSACTION);
         writer.address(attribute::XOR_PEER_ADDRESS, address).bytes(attribute::USERNAME, b"abc");
         writer.integrity(&key).fingerprint();
 
-        let message = Message::read(&buffer).expect("our own writing");
+        let written = &buffer[6..];
+        let message = Message::read(written).expect("our own writing");
         assert_eq!(message.method(), Some(Method::CreatePermission));
         let attributes = Attributes::gather(&message);
         assert_eq!(attributes.peers().collect::<Vec<_>>(), [address]);
         assert_eq!(attributes.username, Some(&b"abc"[..]));
-        let (offset, tag) = attributes.integrity.expect("written above");
-        assert!(crate::credentials::verify_integrity(&buffer, offset, tag, &key));
+        let integrity = attributes.integrity.or(attributes.integrity_sha256);
+        let (offset, tag) = integrity.expect("written above");
+        assert!(key.verify(written, offset, tag));
     }
 }
 

@@ -1,0 +1,128 @@
+//! How allocations end, and what operators see and do.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::{CloseReason, Config, Event, FiveTuple, RelayKind, Server};
+use crate::allocation::{Relayed, Traffic};
+use crate::challenge::Challenges;
+use crate::credentials::{TenantId, identity};
+use crate::nonce::Nonces;
+
+/// One allocation, as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionInfo {
+    pub tuple: FiveTuple,
+    pub tenant: TenantId,
+    pub username: String,
+    pub kind: RelayKind,
+    pub relayed: Relayed,
+    pub expires_in: Duration,
+    pub traffic: Traffic,
+}
+
+impl Server {
+    /// Ends what belonged to a client connection that is gone.
+    pub fn handle_disconnect(&mut self, tuple: &FiveTuple) {
+        self.forget_connection(tuple);
+        self.close(tuple, CloseReason::Disconnected);
+    }
+
+    /// Ends every allocation of an identity; says how many there were.
+    pub fn kick(&mut self, user: &str) -> usize {
+        let mut tuples: Vec<FiveTuple> = self
+            .allocations
+            .values()
+            .filter(|allocation| identity(&allocation.username) == user)
+            .map(|allocation| allocation.tuple)
+            .collect();
+        tuples.sort();
+        for tuple in &tuples {
+            self.close(tuple, CloseReason::Kicked);
+        }
+        tuples.len()
+    }
+
+    /// From now on no allocation is made; those that are live on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// How many allocations there are.
+    pub fn allocations(&self) -> usize {
+        self.allocations.len()
+    }
+
+    /// Every allocation, oldest five-tuple order.
+    pub fn sessions(&self, now: Instant) -> Vec<SessionInfo> {
+        let mut sessions: Vec<SessionInfo> = self
+            .allocations
+            .values()
+            .map(|allocation| SessionInfo {
+                tuple: allocation.tuple,
+                tenant: allocation.tenant,
+                username: allocation.username.clone(),
+                kind: allocation.kind,
+                relayed: allocation.relayed,
+                expires_in: allocation.expires.saturating_duration_since(now),
+                traffic: allocation.traffic,
+            })
+            .collect();
+        sessions.sort_by_key(|session| session.tuple);
+        sessions
+    }
+
+    /// Takes changed secrets, users, limits and policies. Allocations stay, but permissions that
+    /// the policy no longer gives are dropped. Tenants keep their places: they are told apart by
+    /// these.
+    pub fn reconfigure(&mut self, config: Config) {
+        if config.nonce_secret != self.config.nonce_secret
+            || config.nonce_lifetime != self.config.nonce_lifetime
+        {
+            self.nonces = Nonces::new(&config.nonce_secret, config.nonce_lifetime);
+        }
+        if config.limits.challenges_per_prefix != self.config.limits.challenges_per_prefix {
+            self.challenges =
+                Challenges::new(&config.nonce_secret, config.limits.challenges_per_prefix);
+        }
+        self.config = config;
+        for allocation in self.allocations.values_mut() {
+            if let Some(tenant) = self.config.credentials.tenant(allocation.tenant) {
+                allocation.reconsider(&tenant.policy);
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, tuple: &FiveTuple, reason: CloseReason) {
+        let Some(allocation) = self.allocations.remove(tuple) else { return };
+        for relayed in allocation.relayed.iter() {
+            self.by_relayed.remove(&relayed);
+            self.events.push_back(Event::RelayClosed { relayed });
+        }
+        self.expiries.remove(&(allocation.expires, *tuple));
+        if let Some(number) = allocation.mobility {
+            let ticket = self.ticket(number);
+            self.tickets.remove(&ticket);
+        }
+        self.close_connections_of(tuple);
+        self.holdings.remove(allocation.tenant, identity(&allocation.username));
+        self.events.push_back(Event::Closed {
+            tuple: *tuple,
+            tenant: allocation.tenant,
+            username: allocation.username,
+            reason,
+            traffic: allocation.traffic,
+        });
+    }
+
+    /// Gives back one of two relayed addresses.
+    pub(super) fn release(&mut self, tuple: &FiveTuple, relayed: SocketAddr) {
+        let Some(allocation) = self.allocations.get_mut(tuple) else { return };
+        match relayed {
+            SocketAddr::V4(_) => allocation.relayed.v4 = None,
+            SocketAddr::V6(_) => allocation.relayed.v6 = None,
+        }
+        self.by_relayed.remove(&relayed);
+        self.events.push_back(Event::RelayClosed { relayed });
+    }
+}

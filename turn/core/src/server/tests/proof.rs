@@ -1,0 +1,198 @@
+//! Who is believed: algorithms, hashes, tokens, tenants, and what floods are told.
+
+use super::*;
+use crate::credentials::OauthKey;
+use crate::integrity::{PASSWORD_ALGORITHMS, userhash};
+
+const SHA256: [u8; 4] = [0, 2, 0, 0];
+
+fn allocate_as_bob(
+    world: &mut World,
+    derive: PasswordAlgorithm,
+    prove: Algorithm,
+    fill: impl FnOnce(&mut Writer<'_>),
+) -> Answer {
+    let key = derive.key("bob", REALM, "hunter2", prove);
+    let transaction = world.next_transaction();
+    let verdict = world.request_with(Method::Allocate, transaction, &key, |writer| {
+        udp(writer);
+        fill(writer);
+    });
+    assert_eq!(verdict, Verdict::REPLY);
+    world.answer()
+}
+
+#[test]
+fn the_stronger_algorithms_are_offered_and_taken() {
+    let mut world = world();
+    let got = allocate_as_bob(&mut world, PasswordAlgorithm::Sha256, Algorithm::Sha256, |writer| {
+        writer
+            .bytes(attribute::USERHASH, &userhash("bob", REALM))
+            .bytes(attribute::PASSWORD_ALGORITHMS, &PASSWORD_ALGORITHMS)
+            .bytes(attribute::PASSWORD_ALGORITHM, &SHA256);
+    });
+    assert_eq!(got, Answer::Success);
+    // Whoever proves with SHA-256 is answered with it.
+    assert!(world.reply_attribute(attribute::MESSAGE_INTEGRITY_SHA256).is_some());
+    assert!(world.reply_attribute(attribute::MESSAGE_INTEGRITY).is_none());
+}
+
+#[test]
+fn sha_256_integrity_alone_is_enough() {
+    let mut world = world();
+    let got = allocate_as_bob(&mut world, PasswordAlgorithm::Md5, Algorithm::Sha256, |writer| {
+        writer.bytes(attribute::USERNAME, b"bob");
+    });
+    assert_eq!(got, Answer::Success);
+}
+
+#[test]
+fn a_list_of_algorithms_that_was_tampered_with_is_refused() {
+    for (list, chosen) in [
+        (&[0, 1, 0, 0][..], Some(&[0, 1, 0, 0][..])),
+        (&PASSWORD_ALGORITHMS, Some(&[0, 9, 0, 0])),
+        (&PASSWORD_ALGORITHMS, None),
+    ] {
+        let mut world = world();
+        let got = allocate_as_bob(&mut world, PasswordAlgorithm::Md5, Algorithm::Sha1, |writer| {
+            writer.bytes(attribute::USERNAME, b"bob");
+            writer.bytes(attribute::PASSWORD_ALGORITHMS, list);
+            if let Some(chosen) = chosen {
+                writer.bytes(attribute::PASSWORD_ALGORITHM, chosen);
+            }
+        });
+        assert_eq!(got, Answer::Error(400), "{list:?} {chosen:?}");
+    }
+}
+
+#[test]
+fn an_access_token_is_a_key_and_bounds_the_allocation() {
+    let oauth = OauthKey::new(&[7; 32], REALM).expect("32 bytes");
+    let mut tenant = tenant();
+    tenant.oauth_keys.insert("kid-1".to_owned(), oauth.clone());
+    let mut world = world_of(config(vec![tenant]));
+    let mac_key = [3; 20];
+    let key = Key::new(Algorithm::Sha1, &mac_key);
+    let token = oauth.seal([1; 12], &mac_key, 900, 700).expect("short");
+    let with_token = |writer: &mut Writer<'_>| {
+        udp(writer);
+        writer.bytes(attribute::USERNAME, b"kid-1").bytes(attribute::ACCESS_TOKEN, &token);
+    };
+    let transaction = world.next_transaction();
+    world.request_with(Method::Allocate, transaction, &key, with_token);
+    assert_eq!(world.answer(), Answer::Success);
+    // It ends at 1600, and now is 1000.
+    let granted = world.reply_attribute(attribute::LIFETIME);
+    assert_eq!(granted.as_deref(), Some(&600u32.to_be_bytes()[..]));
+
+    world.now.unix = 1601;
+    world.tuple.client.set_port(1);
+    world.fetch_nonce();
+    let transaction = world.next_transaction();
+    world.request_with(Method::Allocate, transaction, &key, with_token);
+    assert_eq!(world.answer(), Answer::Error(401), "expired");
+}
+
+#[test]
+fn a_challenge_tells_where_tokens_come_from_only_if_they_are_taken() {
+    let mut plain = world();
+    let mut packet = Vec::new();
+    Writer::begin(&mut packet, Class::Request, Method::Allocate, &[1; 12]);
+    plain.send(&packet);
+    assert_eq!(plain.reply_attribute(attribute::THIRD_PARTY_AUTHORIZATION), None);
+
+    let mut tenant = tenant();
+    let oauth = OauthKey::new(&[7; 16], REALM).expect("16 bytes");
+    tenant.oauth_keys.insert("kid-1".to_owned(), oauth);
+    let mut world = world_of(config(vec![tenant]));
+    world.send(&packet);
+    let told = world.reply_attribute(attribute::THIRD_PARTY_AUTHORIZATION);
+    assert_eq!(told.as_deref(), Some(REALM.as_bytes()));
+}
+
+#[test]
+fn the_secret_says_which_tenant_it_is_and_tenants_do_not_share_quotas() {
+    let other = Tenant {
+        name: "other".to_owned(),
+        secrets: vec!["0ther".to_owned()],
+        limits: crate::quota::TenantLimits {
+            allocations_per_user: 0,
+            ..crate::quota::TenantLimits::default()
+        },
+        ..tenant()
+    };
+    let mut world = world_of(config(vec![tenant(), other]));
+    let password = ephemeral_password("0ther", USER);
+    let transaction = world.next_transaction();
+    let got = world.request_as(USER, &password, Method::Allocate, transaction, udp);
+    assert_eq!(got, Answer::Error(486), "the other tenant has no room");
+    assert_eq!(world.request(Method::Allocate, udp), Answer::Success);
+}
+
+#[test]
+fn a_replaced_secret_keeps_what_runs_and_refuses_what_is_new() {
+    let mut world = world();
+    world.allocate();
+    let mut rotated = tenant();
+    rotated.secrets = vec!["newer".to_owned(), SECRET.to_owned()];
+    world.server.reconfigure(config(vec![rotated.clone()]));
+    assert_eq!(world.request(Method::Refresh, |_| {}), Answer::Success);
+    rotated.secrets = vec!["newer".to_owned()];
+    world.server.reconfigure(config(vec![rotated]));
+    assert_eq!(world.server.allocations(), 1);
+    assert_eq!(world.request(Method::Refresh, |_| {}), Answer::Error(401));
+}
+
+#[test]
+fn a_stricter_policy_drops_permissions_that_were_given() {
+    let mut world = world();
+    let relayed = world.allocate();
+    assert_eq!(world.request(Method::ChannelBind, channel(0x4000, "8.8.8.8:53")), Answer::Success);
+    let mut strict = tenant();
+    strict.policy.denied = vec!["8.8.8.0/24".parse().expect("a literal")];
+    world.server.reconfigure(config(vec![strict]));
+    assert_eq!(
+        world.peer_sends(relayed, "8.8.8.8:53", b"x"),
+        Verdict::Drop(DropReason::NotPermitted)
+    );
+    assert_eq!(world.send(&[0x40, 0, 0, 1, b'x']), Verdict::Drop(DropReason::NoChannel));
+}
+
+#[test]
+fn a_flood_of_strangers_is_met_with_silence_and_keeps_no_memory() {
+    let mut world = world();
+    let mut packet = Vec::new();
+    Writer::begin(&mut packet, Class::Request, Method::Binding, &[1; 12]);
+    let answered = (0..1000).filter(|_| world.send(&packet) == Verdict::REPLY).count();
+    assert!(answered < 200, "{answered}");
+    assert_eq!(world.send(&packet), Verdict::Drop(DropReason::ChallengesSpent));
+    // Those who proved themselves are not held back by their neighbours.
+    assert_eq!(world.request(Method::Allocate, udp), Answer::Success);
+}
+
+#[test]
+fn an_allocation_relays_no_more_than_its_tenant_bought() {
+    let mut tenant = tenant();
+    tenant.limits.packets_per_second = 3;
+    let mut world = world_of(config(vec![tenant]));
+    let relayed = world.allocate();
+    assert_eq!(world.request(Method::CreatePermission, peer("8.8.8.8:1")), Answer::Success);
+    let verdicts: Vec<_> = (0..5).map(|_| world.peer_sends(relayed, "8.8.8.8:1", b"x")).collect();
+    assert_eq!(verdicts[3..], [const { Verdict::Drop(DropReason::OverRate) }; 2]);
+    world.now.steady += Duration::from_secs(1);
+    assert_eq!(world.peer_sends(relayed, "8.8.8.8:1", b"x"), Verdict::ToClient(world.tuple));
+}
+
+#[test]
+fn a_draining_server_keeps_what_it_has_and_names_another() {
+    let mut config = config(vec![tenant()]);
+    config.alternate_server = Some(at("198.51.100.9:3478"));
+    let mut world = world_of(config);
+    world.allocate();
+    world.server.drain();
+    assert_eq!(world.request(Method::Refresh, |_| {}), Answer::Success);
+    world.tuple.client.set_port(1);
+    world.fetch_nonce();
+    assert_eq!(world.request(Method::Allocate, udp), Answer::Error(300));
+    assert!(world.reply_attribute(attribute::ALTERNATE_SERVER).is_some());
+}
