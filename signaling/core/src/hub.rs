@@ -24,8 +24,6 @@ use crate::room::Room;
 use crate::seat::Seat;
 
 mod membership;
-#[cfg(test)]
-mod tests;
 
 /// One socket, for as long as it is open. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -332,7 +330,7 @@ impl Hub {
         let action = MediaAction::Mute { track, muted };
         context.media.send(at.command(action)).map_err(TrackError::Media)?;
         publication.muted = muted;
-        self.tell(at.room, RoomEvent::TrackMuted { participant: at.participant, track, muted });
+        self.tell_others(at, RoomEvent::TrackMuted { participant: at.participant, track, muted });
         Ok(())
     }
 
@@ -349,7 +347,7 @@ impl Hub {
         let action = MediaAction::Unpublish { track };
         context.media.send(at.command(action)).map_err(TrackError::Media)?;
         seat.publications.remove(&track);
-        self.tell(at.room, RoomEvent::TrackUnpublished { participant: at.participant, track });
+        self.tell_others(at, RoomEvent::TrackUnpublished { participant: at.participant, track });
         Ok(())
     }
 
@@ -495,17 +493,12 @@ impl Hub {
             .is_some_and(|room| room.seats.values().any(|it| it.publications.contains_key(&track)))
     }
 
-    /// Tells everybody in a room, the one it is about included.
-    fn tell(&mut self, room: RoomId, event: RoomEvent) {
-        if let Some(room) = self.rooms.get_mut(&room) {
-            room.tell(event, None, self.limits.replay_events, &mut self.outputs);
-        }
-    }
-
+    /// Tells everybody in a room but the one it is about: that one has its answer, and an echo
+    /// could overtake what it wants next.
     fn tell_others(&mut self, about: SeatRef, event: RoomEvent) {
         if let Some(room) = self.rooms.get_mut(&about.room) {
-            let except = Some(about.participant);
-            room.tell(event, except, self.limits.replay_events, &mut self.outputs);
+            let replay = self.limits.replay_events;
+            room.tell_others(about.participant, event, replay, &mut self.outputs);
         }
     }
 

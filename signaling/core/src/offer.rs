@@ -176,7 +176,7 @@ pub(crate) fn answered(
                 outputs.push_back(Output::Answer { connection, request, outcome });
             }
             for event in events {
-                room.tell(event, None, limits.replay_events, outputs);
+                room.tell_others(at.participant, event, limits.replay_events, outputs);
             }
         }
         Err(error) => {

@@ -89,8 +89,11 @@ pub trait ChatPlane: Send + Sync {
         identity: &'a Identity,
         chat_epoch: Option<Epoch>,
         cursors: Vec<ConversationCursor>,
-    ) -> PortFuture<'a, Result<(Synced, Box<dyn ChatFeed>), ErrorBody>>;
+    ) -> PortFuture<'a, Result<SyncedFeed, ErrorBody>>;
 }
+
+/// The answer to a sync, and what follows it.
+pub type SyncedFeed = (Synced, Box<dyn ChatFeed>);
 
 /// Live chat notices of one user, in order per conversation. Dropping it unsubscribes.
 pub trait ChatFeed: Send {

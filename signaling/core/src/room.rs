@@ -26,16 +26,16 @@ impl Room {
         self.next_order
     }
 
-    /// Tells everybody, or everybody but the one it is about.
-    pub(crate) fn tell(
+    /// Tells everybody but the one it is about.
+    pub(crate) fn tell_others(
         &mut self,
+        about: ParticipantId,
         event: RoomEvent,
-        except: Option<ParticipantId>,
         replay_events: usize,
         outputs: &mut VecDeque<Output>,
     ) {
         let event = Arc::new(event);
-        for seat in self.seats.values_mut().filter(|seat| Some(seat.id) != except) {
+        for seat in self.seats.values_mut().filter(|seat| seat.id != about) {
             seat.tell(&event, replay_events, outputs);
         }
     }

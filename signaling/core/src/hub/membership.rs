@@ -18,6 +18,9 @@ use crate::random::Ticket;
 use crate::room::Room;
 use crate::seat::{EventLog, Seat, Whereabouts};
 
+/// Numbered events that a socket did not see.
+type Missed = Vec<(u64, Arc<RoomEvent>)>;
+
 impl Hub {
     pub(super) fn join(
         &mut self,
@@ -187,7 +190,7 @@ impl Hub {
         at: SeatRef,
         seen: u64,
         ice_servers: Vec<IceServer>,
-    ) -> Option<(Resumed, Vec<(u64, Arc<RoomEvent>)>)> {
+    ) -> Option<(Resumed, Missed)> {
         let room = self.rooms.get(&at.room)?;
         let seat = room.seats.get(&at.participant)?;
         let missed = seat.log.after(seen);
