@@ -20,6 +20,12 @@ export default defineConfig({
     // `data:` URLs would have to be allowed by the content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        // What rarely changes stays in browsers' caches when the app is updated.
+        codeSplitting: { groups: [{ name: 'vendor', test: /node_modules/ }] },
+      },
+    },
   },
   test: {
     environment: 'happy-dom',
