@@ -6,9 +6,10 @@
  */
 
 import type { Api } from './api.js';
-import { ChatConversation, type ChatMessage, type ConversationOwner } from './conversation.js';
+import { ChatConversation, type ConversationOwner } from './conversation.js';
 import { ConferError } from './errors.js';
 import { type ChangeEvents, Emitter } from './events.js';
+import type { ChatMessage } from './message-view.js';
 import type { Platform } from './platform.js';
 import type {
   CatchUp,

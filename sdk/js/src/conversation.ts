@@ -5,8 +5,8 @@
  * does not is either old (dropped) or ahead of a hole (fetched by [`Chat`](./chat.ts)).
  */
 
-import type { ConferError } from './errors.js';
 import { type ChangeEvents, Emitter } from './events.js';
+import { type ChatMessage, showOutgoing, showStored, unchanged } from './message-view.js';
 import { Outbox, type OutgoingMessage } from './outbox.js';
 import type { Platform, TimerId } from './platform.js';
 import type {
@@ -20,7 +20,6 @@ import type {
   HistoryQuery,
   Member,
   Message,
-  MessageId,
   MessageSeq,
   NewMessage,
   Receipt,
@@ -36,30 +35,6 @@ const PAGE = 50;
 const TYPING_SHOWN_MS = 5_000;
 /** While somebody types, others are told this often. */
 const TYPING_TOLD_MS = 3_000;
-
-/** How far a message is. Delivered and read mean: by everybody else. */
-export type MessageStatus = 'sending' | 'sent' | 'delivered' | 'read' | 'failed';
-
-/** One message to show. An object stays the same until something about it changes. */
-export interface ChatMessage {
-  /** The same before and after sending. */
-  readonly key: ClientMessageId;
-  readonly id: MessageId | undefined;
-  readonly seq: MessageSeq | undefined;
-  readonly sender: UserInfo;
-  readonly own: boolean;
-  readonly body: string;
-  readonly replyTo: MessageSeq | undefined;
-  /** RFC 3339. */
-  readonly createdAt: string;
-  readonly status: MessageStatus;
-  /** Why it failed. */
-  readonly error: ConferError | undefined;
-  /** How many others have it. */
-  readonly deliveredTo: number;
-  /** How many others have seen it. */
-  readonly readBy: number;
-}
 
 /** What a conversation needs of its chat. */
 export interface ConversationOwner {
@@ -389,69 +364,17 @@ export class ChatConversation extends Emitter<ChangeEvents> {
     for (const message of this.#stored) {
       this.#ahead.delete(message.client_id);
     }
+    const { self } = this.#owner;
+    const { members } = this;
     const view = [
-      ...this.#stored.map((message) => this.#showStored(message)),
+      ...this.#stored.map((message) => showStored(message, members, self)),
       ...[...this.#ahead.values()].map(({ message, receipt }) =>
-        this.#showOutgoing(message, receipt),
+        showOutgoing(message, receipt, self),
       ),
-      ...this.#outbox.messages.map((message) => this.#showOutgoing(message, null)),
-    ].map((message) => this.#unchanged(message));
+      ...this.#outbox.messages.map((message) => showOutgoing(message, null, self)),
+    ].map((message) => unchanged(this.#shown.get(message.key), message));
     this.#shown = new Map(view.map((message) => [message.key, message]));
     return view;
-  }
-
-  #showStored(message: Message): ChatMessage {
-    const others = this.members.filter(({ user }) => user.id !== message.sender.id);
-    const deliveredTo = others.filter((each) => each.delivered >= message.seq).length;
-    const readBy = others.filter((each) => each.read >= message.seq).length;
-    const all = (count: number) => others.length > 0 && count === others.length;
-    return {
-      key: message.client_id,
-      id: message.id,
-      seq: message.seq,
-      sender: message.sender,
-      own: message.sender.id === this.#owner.self.id,
-      body: message.body,
-      replyTo: message.reply_to,
-      createdAt: message.created_at,
-      status: all(readBy) ? 'read' : all(deliveredTo) ? 'delivered' : 'sent',
-      error: undefined,
-      deliveredTo,
-      readBy,
-    };
-  }
-
-  #showOutgoing(message: OutgoingMessage, receipt: SendReceipt | null): ChatMessage {
-    const unsent = message.error === undefined ? 'sending' : 'failed';
-    return {
-      key: message.clientId,
-      id: receipt?.id,
-      seq: receipt?.seq,
-      sender: this.#owner.self,
-      own: true,
-      body: message.body,
-      replyTo: message.replyTo,
-      createdAt: receipt?.created_at ?? message.createdAt,
-      status: receipt === null ? unsent : 'sent',
-      error: message.error,
-      deliveredTo: 0,
-      readBy: 0,
-    };
-  }
-
-  /** The object shown before, if it says the same: lists compare by identity. */
-  #unchanged(message: ChatMessage): ChatMessage {
-    const before = this.#shown.get(message.key);
-    const same =
-      before !== undefined &&
-      before.seq === message.seq &&
-      before.status === message.status &&
-      before.body === message.body &&
-      before.error === message.error &&
-      before.createdAt === message.createdAt &&
-      before.deliveredTo === message.deliveredTo &&
-      before.readBy === message.readBy;
-    return same ? before : message;
   }
 
   #touch(): void {

@@ -9,7 +9,7 @@ export { Api } from './api.js';
 export { Auth, type AuthEvents } from './auth.js';
 export { Chat, type ChatEvents } from './chat.js';
 export { type ClientEvents, type ClientOptions, ConferClient } from './client.js';
-export { ChatConversation, type ChatMessage, type MessageStatus } from './conversation.js';
+export { ChatConversation } from './conversation.js';
 export {
   type CameraChoice,
   type DeviceChoice,
@@ -24,6 +24,7 @@ export {
   hasCode,
 } from './errors.js';
 export { type ChangeEvents, Emitter, type Unsubscribe } from './events.js';
+export type { ChatMessage, MessageStatus } from './message-view.js';
 export { LocalParticipant, RemoteParticipant } from './participant.js';
 export { browserPlatform, type LevelMeter, type Platform, type Socket } from './platform.js';
 export type {

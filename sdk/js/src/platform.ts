@@ -82,6 +82,7 @@ export function browserPlatform(): Platform {
     createLevelMeter,
     storage: localStorageOrMemory(),
     exclusive: (name, work) => {
+      // Absent without a secure context; the server's grace for a token used twice helps there.
       const locks = (navigator as Partial<Navigator>).locks;
       return locks === undefined ? work() : locks.request(name, work);
     },

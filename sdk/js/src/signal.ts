@@ -9,6 +9,7 @@ import { Backoff } from './backoff.js';
 import { ConferError, hasCode } from './errors.js';
 import { type ChangeEvents, Emitter, type Unsubscribe } from './events.js';
 import type { TokenSource } from './http.js';
+import { PendingRequests } from './pending.js';
 import type { Platform, Socket, TimerId } from './platform.js';
 import {
   BEARER_SUBPROTOCOL_PREFIX,
@@ -26,8 +27,6 @@ import {
 
 /** From opening a socket to the server's welcome. */
 const WELCOME_TIMEOUT_MS = 10_000;
-/** From a request to its answer. */
-const REQUEST_TIMEOUT_MS = 15_000;
 /** A ping that takes longer means a dead path, whatever the socket says. */
 const PING_TIMEOUT_MS = 5_000;
 /** The same, when there is a reason to doubt the path. */
@@ -40,8 +39,6 @@ const STABLE_AFTER_MS = 5_000;
 const FAILURES_BEFORE_RENEWAL = 3;
 /** Wait after being told of too many frames. */
 const RATE_LIMITED_WAIT_MS = 5_000;
-/** Unanswered requests at most; the server refuses more than 64. */
-const PENDING_CAPACITY = 60;
 
 /** How the socket does. */
 export type ConnectionState = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'closed';
@@ -62,27 +59,19 @@ export type RequestOf<Op extends Request['op']> = Extract<Request, { op: Op }>;
 /** The answer to requests with this `op`. */
 export type ReplyOf<Op extends Request['op']> = Extract<Reply, { op: Op }>;
 
-interface Pending {
-  op: Request['op'];
-  resolve: (reply: Reply) => void;
-  reject: (error: ConferError) => void;
-  timer: TimerId;
-}
-
 /** One client's line to the server. */
 export class Signal extends Emitter<SignalEvents> {
   readonly #platform: Platform;
   readonly #url: string;
   readonly #tokens: TokenSource;
   readonly #backoff: Backoff;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending: PendingRequests;
   #state: ConnectionState = 'idle';
   #closedBecause: ConferError | null = null;
   #socket: Socket | null = null;
   #token: string | null = null;
   #welcome: Welcome | null = null;
   #welcomedAt = 0;
-  #nextId = 1;
   /** Grows with every attempt: what belongs to an older one is ignored. */
   #attempt = 0;
   #failuresBeforeWelcome = 0;
@@ -98,6 +87,7 @@ export class Signal extends Emitter<SignalEvents> {
     this.#platform = platform;
     this.#url = `${baseUrl.replace(/^http/, 'ws')}/v1/connect`;
     this.#tokens = tokens;
+    this.#pending = new PendingRequests(platform);
     this.#backoff = new Backoff(() => platform.random());
   }
 
@@ -135,32 +125,16 @@ export class Signal extends Emitter<SignalEvents> {
   }
 
   /** Asks, and promises the one answer. Nothing is kept for a later socket. */
-  request<Op extends Request['op']>(request: RequestOf<Op>): Promise<ReplyOf<Op>> {
-    return new Promise((resolve, reject) => {
-      const socket = this.#socket;
-      if (socket === null || this.#welcome === null) {
-        reject(new ConferError('connection_lost', 'There is no connection to the server now.'));
-        return;
-      }
-      if (this.#pending.size >= PENDING_CAPACITY) {
-        reject(new ConferError('rate_limited', 'Too many requests are unanswered.'));
-        return;
-      }
-      const id = this.#nextId;
-      this.#nextId = this.#nextId >= 0xffff_ffff ? 1 : this.#nextId + 1;
-      const timer = this.#platform.setTimer(() => {
-        this.#pending.delete(id);
-        reject(new ConferError('timeout', `The server did not answer ${request.op} in time.`));
-      }, REQUEST_TIMEOUT_MS);
-      this.#pending.set(id, {
-        op: request.op,
-        resolve: (reply) => resolve(reply as ReplyOf<Op>),
-        reject,
-        timer,
-      });
+  async request<Op extends Request['op']>(request: RequestOf<Op>): Promise<ReplyOf<Op>> {
+    const socket = this.#socket;
+    if (socket === null || this.#welcome === null) {
+      throw new ConferError('connection_lost', 'There is no connection to the server now.');
+    }
+    const reply = await this.#pending.open(request.op, (id) => {
       const frame: ClientFrame = { id, ...(request as Request) };
       socket.send(JSON.stringify(frame));
     });
+    return reply as ReplyOf<Op>;
   }
 
   /** Resolves at the next welcome, or at once while connected. */
@@ -248,11 +222,11 @@ export class Signal extends Emitter<SignalEvents> {
         this.#welcomed(frame);
         return;
       case 'result':
-        this.#settle(frame.re)?.resolve(frame.result);
+        this.#pending.answered(frame.re, frame.result);
         return;
       case 'error':
         if (frame.re !== null) {
-          this.#settle(frame.re)?.reject(ConferError.from(frame.error));
+          this.#pending.refused(frame.re, ConferError.from(frame.error));
         }
         return;
       case 'event':
@@ -294,15 +268,6 @@ export class Signal extends Emitter<SignalEvents> {
     } catch {
       // The server closes at the token's end with a code that says so; that path tries again.
     }
-  }
-
-  #settle(id: number): Pending | undefined {
-    const pending = this.#pending.get(id);
-    if (pending !== undefined) {
-      this.#pending.delete(id);
-      this.#platform.clearTimer(pending.timer);
-    }
-    return pending;
   }
 
   #schedulePing(): void {
@@ -414,12 +379,7 @@ export class Signal extends Emitter<SignalEvents> {
       // Pages may use 1000 and 3000 to 4999 only.
       socket.close(code >= 4000 ? code : CLOSE_CODES.Normal);
     }
-    const unanswered = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const pending of unanswered) {
-      this.#platform.clearTimer(pending.timer);
-      pending.reject(new ConferError('connection_lost', 'The connection was lost.'));
-    }
+    this.#pending.failAll(new ConferError('connection_lost', 'The connection was lost.'));
   }
 
   #setState(state: ConnectionState): void {
