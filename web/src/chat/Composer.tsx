@@ -3,7 +3,7 @@ import { type KeyboardEvent, type Ref, useImperativeHandle, useRef, useState } f
 import type { MessageView } from './view';
 
 /** The server refuses longer messages. */
-export const MOST_CHARACTERS = 4000;
+export const MOST_CHARACTERS = 8000;
 /** From here on the writer is told how much is left. */
 const WARN_CHARACTERS = MOST_CHARACTERS - 200;
 
