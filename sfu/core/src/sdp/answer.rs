@@ -48,10 +48,14 @@ pub struct SendingSource {
 pub fn write_answer(negotiated: &Negotiated, local: &LocalDescription) -> String {
     let mut out = String::with_capacity(512 + 1024 * negotiated.sections.len());
     write_session(negotiated, local, &mut out);
+    let mut first = true;
     for section in &negotiated.sections {
         match section {
             NegotiatedSection::Media(media) => {
                 write_media(media, negotiated.role, local, &mut out);
+                if std::mem::take(&mut first) {
+                    write_candidates(local, &mut out);
+                }
             }
             NegotiatedSection::Rejected(rejected) => write_rejected(rejected, &mut out),
         }
@@ -140,6 +144,11 @@ fn write_transport(role: DtlsRole, local: &LocalDescription, out: &mut String) {
         DtlsRole::Client => "active",
     };
     line!(out, "a=setup:{setup}");
+}
+
+/// In the first section of the bundle only, where everybody looks for them
+/// (RFC 8843, section 7.1.3): an answer may have many sections.
+fn write_candidates(local: &LocalDescription, out: &mut String) {
     for (at, address) in local.candidates.iter().enumerate() {
         let priority = host_priority(at);
         let (ip, port) = (address.ip().to_canonical(), address.port());
