@@ -1,9 +1,12 @@
 //! The project's own commands, behind `make`: `cargo xtask <command>`.
 
+mod deps;
+mod finding;
+mod services;
+mod tidy;
+
 use std::path::Path;
 use std::process::ExitCode;
-
-mod services;
 
 const USAGE: &str = "\
 usage: cargo xtask <command>
@@ -11,6 +14,8 @@ usage: cargo xtask <command>
   services [--postgres auto|system|embedded] -- COMMAND…
           run COMMAND with a private Postgres and Redis, named in TEST_DATABASE_URL and
           TEST_REDIS_URL unless these are set already; its exit code is the result
+  tidy    check the sources: lengths, names, leftovers, what cores may touch, where SQL stands
+  deps    check the crates: which may import which, licences, sources, unused entries
 ";
 
 fn main() -> ExitCode {
@@ -21,6 +26,8 @@ fn main() -> ExitCode {
     };
     let result = match command {
         "services" => services::run(rest),
+        "tidy" => tidy::run(),
+        "deps" => deps::run(),
         "help" | "--help" | "-h" => {
             eprint!("{USAGE}");
             return ExitCode::SUCCESS;
