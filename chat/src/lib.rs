@@ -20,7 +20,7 @@ pub mod ports;
 mod read;
 mod receipts;
 mod room;
-
+mod routes;
 mod service;
 mod sql;
 mod writer;
@@ -29,6 +29,7 @@ pub use config::{Config, Limits};
 pub use delivery::Feed;
 pub use error::{FieldError, MarkError, ReadError, RoomError, SendError, StartError};
 
+pub use routes::{openapi, routes};
 pub use service::{ChatService, Running};
 pub use sql::room::Room;
 

@@ -137,7 +137,8 @@ impl ChatService {
     /// Everything after the cursors, and a feed of what happens from then on.
     ///
     /// A conversation without a cursor, with one of another epoch or one too far behind is answered
-    /// with `reset`; one with `more` is not live until it was asked for again.
+    /// with `reset`; one with `more` has a hole up to what the feed brings, to be read with
+    /// [`ChatService::events`].
     ///
     /// # Errors
     /// When the token does not permit reading or the database is away.

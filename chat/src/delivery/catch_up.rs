@@ -24,6 +24,9 @@ use crate::sql::member::Belonging;
 /// Events of all conversations in one answer; the rest is asked for again.
 const EVENTS_PER_SYNC: usize = 2000;
 
+/// How many events somebody who was removed is shown up to the removal; longer ago, only that.
+const REMOVED_READS: u64 = 100;
+
 /// Conversations read in one statement.
 const CONVERSATIONS_PER_READ: usize = 20;
 
@@ -56,13 +59,12 @@ impl Delivery {
         self.follow(self.registry.watch(id, &active));
         self.registry.follows(id, version);
 
-        // Cursors of another epoch say nothing.
-        let cursors: HashMap<ConversationId, EventSeq> =
-            if chat_epoch.is_none_or(|epoch| epoch == self.epoch) {
-                cursors.iter().map(|cursor| (cursor.conversation, cursor.event_seq)).collect()
-            } else {
-                HashMap::new()
-            };
+        // Cursors of another epoch name a conversation and say nothing about it.
+        let is_current = chat_epoch.is_none_or(|epoch| epoch == self.epoch);
+        let cursors: HashMap<ConversationId, Option<EventSeq>> = cursors
+            .iter()
+            .map(|cursor| (cursor.conversation, is_current.then_some(cursor.event_seq)))
+            .collect();
         let replays = self.replay(&covered, &cursors).await?;
         let receipts = self.receipts(identity, &active).await?;
         let conversations = self.join_all(id, replays, receipts).await?;
@@ -73,7 +75,7 @@ impl Delivery {
     async fn replay(
         &self,
         covered: &[Belonging],
-        cursors: &HashMap<ConversationId, EventSeq>,
+        cursors: &HashMap<ConversationId, Option<EventSeq>>,
     ) -> sqlx::Result<Vec<Replay>> {
         let ids: Vec<Uuid> = covered.iter().map(|belonging| belonging.conversation.0).collect();
         let heads: HashMap<ConversationId, EventSeq> =
@@ -81,20 +83,17 @@ impl Delivery {
         let mut replays = Vec::with_capacity(covered.len());
         for belonging in covered {
             let Some(head) = heads.get(&belonging.conversation) else { continue };
-            let end = belonging.membership.removed_event.unwrap_or(*head);
             let cursor = cursors.get(&belonging.conversation).copied();
-            if !belonging.membership.is_active() && cursor.is_none_or(|cursor| cursor >= end) {
-                // Was left, and the client knows or never knew it.
-                continue;
-            }
-            let lacks = match cursor {
-                None => Lacks::Everything,
-                Some(cursor) if cursor > end => Lacks::Everything,
-                Some(cursor) if end.0 - cursor.0 > self.config.limits.events_behind => {
-                    Lacks::Everything
+            let (end, lacks) = match belonging.membership.removed_event {
+                None => {
+                    let behind = self.config.limits.events_behind;
+                    (*head, lacks(cursor.flatten(), *head, behind))
                 }
-                Some(cursor) if cursor == end => Lacks::Nothing,
-                Some(cursor) => Lacks::After(cursor),
+                Some(removed) => match (cursor, lacks_after_removal(cursor.flatten(), removed)) {
+                    // The client never knew it, or knows that it was left.
+                    (None, _) | (_, Lacks::Nothing) => continue,
+                    (Some(_), lacks) => (removed, lacks),
+                },
             };
             replays.push(Replay {
                 conversation: belonging.conversation,
@@ -132,7 +131,10 @@ impl Delivery {
                 let mut events = read.remove(&replay.conversation).unwrap_or_default();
                 replay.more = events.len() > page;
                 events.truncate(page);
-                if let Some(last) = events.last() {
+                // A client that fetches the rest itself is live from the head on all the same.
+                if let Some(last) = events.last()
+                    && !replay.more
+                {
                     replay.end = last.event_seq;
                 }
                 total += events.len();
@@ -165,10 +167,7 @@ impl Delivery {
     ) -> sqlx::Result<Vec<CatchUp>> {
         let mut conversations = Vec::with_capacity(replays.len());
         for mut replay in replays {
-            if replay.more {
-                // The client asks again; until then live events would only be a hole for it.
-                self.registry.unwatch(feed, replay.conversation);
-            } else if replay.is_active {
+            if replay.is_active {
                 self.join(feed, &mut replay).await?;
             }
             conversations.push(CatchUp {
@@ -197,8 +196,8 @@ impl Delivery {
                     if let Some(last) = events.last() {
                         replay.end = last.event_seq;
                     }
-                    // A client that loads everything anew loads these as well.
-                    if replay.lacks != Lacks::Everything {
+                    // A client that loads everything or the rest loads these as well.
+                    if replay.lacks != Lacks::Everything && !replay.more {
                         replay.events.extend(events);
                     }
                 }
@@ -282,4 +281,24 @@ enum Lacks {
     After(EventSeq),
     /// The client loads it anew.
     Everything,
+}
+
+fn lacks(cursor: Option<EventSeq>, head: EventSeq, behind: u64) -> Lacks {
+    match cursor {
+        None => Lacks::Everything,
+        Some(cursor) if cursor > head || head.0 - cursor.0 > behind => Lacks::Everything,
+        Some(cursor) if cursor == head => Lacks::Nothing,
+        Some(cursor) => Lacks::After(cursor),
+    }
+}
+
+/// Somebody who was removed cannot load anew: the removal itself is all that matters then.
+fn lacks_after_removal(cursor: Option<EventSeq>, removed: EventSeq) -> Lacks {
+    match cursor {
+        Some(cursor) if cursor == removed => Lacks::Nothing,
+        Some(cursor) if cursor < removed && removed.0 - cursor.0 < REMOVED_READS => {
+            Lacks::After(cursor)
+        }
+        Some(_) | None => Lacks::After(EventSeq(removed.0.saturating_sub(1))),
+    }
 }

@@ -178,11 +178,6 @@ impl Registry {
         topics
     }
 
-    /// Stops watching one conversation.
-    pub(crate) fn unwatch(&self, feed: FeedId, conversation: ConversationId) {
-        self.lock().unwatch(feed, conversation);
-    }
-
     /// Makes a reader live whose replay went up to `replayed`, after passing it `replay`.
     pub(crate) fn join(
         &self,

@@ -4,6 +4,7 @@ mod crash;
 mod property;
 mod receipts;
 mod rooms;
+mod routes;
 mod send;
 mod support;
 mod sync;

@@ -161,7 +161,7 @@ async fn a_cursor_that_means_nothing_any_more_is_told_to_reset() {
 }
 
 #[tokio::test]
-async fn a_long_catch_up_comes_in_pages_and_is_live_after_the_last() {
+async fn a_long_catch_up_comes_in_pages_and_is_live_from_the_first() {
     let limits = Limits { events_page: 10, ..Limits::default() };
     let setup = setup_with(Config { limits, ..quick() }).await;
     let (alice, bob, room) = setup.room_of_two().await;
@@ -169,24 +169,47 @@ async fn a_long_catch_up_comes_in_pages_and_is_live_after_the_last() {
     for n in 0..25 {
         setup.service.send(&alice, conversation, text(&format!("{n}"))).await.expect("sent");
     }
-    let mut at = 0;
-    let mut pages = Vec::new();
-    let mut feed = loop {
-        let (synced, feed) = setup
-            .service
-            .sync(&bob, Some(setup.service.epoch()), vec![cursor(conversation, at)])
-            .await
-            .expect("synced");
-        let page = &synced.conversations[0];
-        pages.push(page.events.len());
-        at = page.events.last().map_or(at, |event| event.event_seq.0);
-        if !page.more {
-            break feed;
-        }
-    };
-    assert_eq!((pages, at), (vec![10, 10, 7], 27));
+    let epoch = setup.service.epoch();
+    let (synced, mut feed) =
+        setup.service.sync(&bob, Some(epoch), vec![cursor(conversation, 0)]).await.expect("synced");
+    let first = &synced.conversations[0];
+    assert_eq!((first.events.len(), first.more, first.reset), (10, true, false));
     setup.service.send(&alice, conversation, text("live")).await.expect("sent");
     assert_eq!(next_event(&mut feed).await.event_seq, EventSeq(28));
+
+    let mut events = first.events.clone();
+    while events.len() < 27 {
+        let after = events.last().expect("a page").event_seq;
+        let page = setup.service.events(&bob, conversation, after, None).await.expect("a member");
+        events.extend(page.events);
+    }
+    assert_gap_free(events.iter().map(|event| event.event_seq.0));
+    setup.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_was_removed_long_ago_is_told_so_and_not_to_load_anew() {
+    let limits = Limits { events_behind: 5, events_page: 300, ..Limits::default() };
+    let setup = setup_with(Config { limits, ..quick() }).await;
+    let (alice, bob, room) = setup.room_of_two().await;
+    let conversation = room.conversation();
+    for n in 0..150 {
+        setup.service.send(&alice, conversation, text(&format!("{n}"))).await.expect("sent");
+    }
+    setup.service.remove_member(room, bob.user_id()).await.expect("removed");
+    let sync = async |epoch: Epoch, cursors| {
+        let (synced, _) = setup.service.sync(&bob, Some(epoch), cursors).await.expect("synced");
+        synced.conversations
+    };
+    let epoch = setup.service.epoch();
+    for (epoch, at) in [(epoch, 2), (epoch, 152), (epoch, 999), (Epoch(Uuid::nil()), 7)] {
+        let told = sync(epoch, vec![cursor(conversation, at)]).await;
+        assert_eq!((told.len(), told[0].reset), (1, false), "{at}");
+        let removal = Change::MemberRemoved { user: bob.user_id() };
+        assert_eq!(told[0].events.last().map(|event| &event.change), Some(&removal));
+    }
+    assert!(sync(epoch, vec![cursor(conversation, 153)]).await.is_empty(), "known already");
+    assert!(sync(epoch, Vec::new()).await.is_empty(), "never known");
     setup.stop().await;
 }
 

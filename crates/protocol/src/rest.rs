@@ -5,7 +5,7 @@ use ts_rs::TS;
 use utoipa::ToSchema;
 
 use crate::Timestamp;
-use crate::chat::{ConversationEvent, MessageSeq};
+use crate::chat::{Conversation, ConversationEvent, MessageSeq};
 use crate::error::ErrorBody;
 use crate::id::{RoomId, UserId};
 use crate::room::{RoomInfo, UserInfo};
@@ -130,6 +130,12 @@ pub struct InvitePreview {
 pub struct OpenDirectRequest {
     /// The other account's email address.
     pub email: String,
+}
+
+/// `GET /v1/conversations`
+#[derive(Clone, Debug, Serialize, Deserialize, TS, ToSchema)]
+pub struct ConversationList {
+    pub conversations: Vec<Conversation>,
 }
 
 /// `PUT /v1/conversations/{conversation}/receipt`

@@ -47,6 +47,7 @@ fn generate() -> String {
     out.visit::<rest::Me>();
     out.visit::<rest::CreateRoomRequest>();
     out.visit::<rest::RoomList>();
+    out.visit::<rest::ConversationList>();
     out.visit::<rest::CreateInviteRequest>();
     out.visit::<rest::Invite>();
     out.visit::<rest::InvitePreview>();

@@ -158,6 +158,11 @@ export type ConversationId = string;
 export type ConversationKind = "direct" | "room";
 
 /**
+ * `GET /v1/conversations`
+ */
+export type ConversationList = { conversations: Array<Conversation>, };
+
+/**
  * `POST /v1/rooms/{room}/invites`
  */
 export type CreateInviteRequest = {
