@@ -26,6 +26,7 @@ export function App() {
       return (
         <main className="flex h-full items-center justify-center">
           <EmptyState
+            heading="h1"
             title={title}
             action={
               <Button variant="primary" onClick={session.retry}>
@@ -50,7 +51,11 @@ function Page({ session }: { session: Extract<Session, { state: `signed-${string
 
   switch (route.page) {
     case 'not-found':
-      return <NotFound />;
+      return (
+        <main className="h-full">
+          <NotFound />
+        </main>
+      );
     case 'invite':
       return <InviteScreen key={route.code} code={route.code} user={user} />;
     case 'login':

@@ -76,7 +76,7 @@ export function ControlBar(props: ControlBarProps) {
       <Divider />
       <CallButton
         testId="chat-button"
-        label={panel === 'chat' ? 'Close chat' : 'Open chat'}
+        label={chatLabel(panel === 'chat', unread)}
         shortcut="C"
         active={panel === 'chat'}
         expanded={panel === 'chat'}
@@ -90,7 +90,11 @@ export function ControlBar(props: ControlBarProps) {
       </CallButton>
       <CallButton
         testId="people-button"
-        label={panel === 'people' ? 'Close the list of people' : `People in the call: ${people}`}
+        label={
+          panel === 'people'
+            ? `Close the list of ${people} people`
+            : `People in the call: ${people}`
+        }
         shortcut="P"
         active={panel === 'people'}
         expanded={panel === 'people'}
@@ -149,6 +153,11 @@ export function ControlBar(props: ControlBarProps) {
       </Tooltip>
     </div>
   );
+}
+
+function chatLabel(open: boolean, unread: number): string {
+  if (open) return 'Close chat';
+  return unread > 0 ? `Open chat, ${unread} unread` : 'Open chat';
 }
 
 function Divider() {

@@ -31,12 +31,15 @@ export function MessageBubble(props: MessageBubbleProps) {
       <div
         className={cx(
           'relative max-w-[min(34rem,88%)] min-w-0 rounded-2xl px-3.5 py-2 text-[0.9375rem] leading-snug',
-          own ? 'bg-accent-soft' : 'border border-line bg-surface',
+          own
+            ? status === 'sending'
+              ? 'bg-accent-soft/60'
+              : 'bg-accent-soft'
+            : 'border border-line bg-surface',
           own && !first && 'rounded-tr-md',
           own && !last && 'rounded-br-md',
           !own && !first && 'rounded-tl-md',
           !own && !last && 'rounded-bl-md',
-          status === 'sending' && 'opacity-75',
           status === 'failed' && 'outline-1 outline-danger',
         )}
       >

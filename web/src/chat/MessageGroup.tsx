@@ -15,7 +15,9 @@ export function MessageGroup({ messages, ...handlers }: MessageGroupProps) {
   const { sender, own } = messages[0];
 
   return (
-    <section
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset groups the controls of a form
+    <div
+      role="group"
       aria-label={own ? 'You' : sender.name}
       className={cx('flex items-end gap-2 px-3 py-1 sm:px-5', own && 'flex-row-reverse')}
     >
@@ -36,6 +38,6 @@ export function MessageGroup({ messages, ...handlers }: MessageGroupProps) {
           />
         ))}
       </div>
-    </section>
+    </div>
   );
 }

@@ -18,10 +18,11 @@ export function NotFound({
   action,
 }: NotFoundProps) {
   return (
-    <main data-testid="not-found" className="flex h-full min-h-80 items-center justify-center">
+    <div data-testid="not-found" className="flex h-full min-h-80 items-center justify-center">
       <EmptyState
         art={<Compass aria-hidden="true" strokeWidth={1.25} className="size-16 text-accent-text" />}
         title={title}
+        heading="h1"
         action={
           <>
             <Link to={{ page: 'home' }} className={buttonClass('primary')}>
@@ -33,6 +34,6 @@ export function NotFound({
       >
         {hint}
       </EmptyState>
-    </main>
+    </div>
   );
 }

@@ -197,5 +197,9 @@ export const SCREENS: Record<string, () => ReactNode> = {
   'call-chat': () => call(tiles(3, 2), { panel: 'chat' }),
   'call-people': () => call(tiles(5, 3), { panel: 'people' }),
   'call-lost': () => call(tiles(4, 3), { lost: 'signaling' }),
-  'not-found': () => <NotFound />,
+  'not-found': () => (
+    <main className="h-full">
+      <NotFound />
+    </main>
+  ),
 };

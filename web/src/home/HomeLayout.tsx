@@ -15,25 +15,24 @@ export function HomeLayout({ sidebar, children, showing, banner }: HomeLayoutPro
   return (
     <div className="flex h-dvh flex-col overflow-hidden">
       {banner}
-      <div className="flex min-h-0 flex-1">
-        <aside
-          aria-label="Places"
+      <main className="flex min-h-0 flex-1">
+        <div
           className={cx(
             'min-h-0 w-full shrink-0 border-line bg-surface md:w-80 md:border-r',
             showing === 'main' && 'max-md:hidden',
           )}
         >
           {sidebar}
-        </aside>
-        <main
+        </div>
+        <div
           className={cx(
             'flex min-h-0 min-w-0 flex-1 flex-col',
             showing === 'sidebar' && 'max-md:hidden',
           )}
         >
           {children}
-        </main>
-      </div>
+        </div>
+      </main>
     </div>
   );
 }

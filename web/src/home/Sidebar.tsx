@@ -33,6 +33,7 @@ export function Sidebar(props: SidebarProps) {
   return (
     <div className="flex h-full min-h-0 flex-col">
       <header className="flex h-16 shrink-0 items-center justify-between pr-3 pl-5">
+        <h1 className="sr-only md:hidden">Rooms and people</h1>
         <Link to={{ page: 'home' }} aria-label="confer, to the start" className="rounded-control">
           <Logo />
         </Link>

@@ -33,7 +33,11 @@ export function Lobby({ roomId, user, joining, problem, onJoin }: LobbyProps) {
 
   if (summary === undefined && error !== undefined) {
     const { title, hint } = explain(error, ROOM_WORDING);
-    return <NotFound title={title} hint={hint} />;
+    return (
+      <main className="h-full">
+        <NotFound title={title} hint={hint} />
+      </main>
+    );
   }
   return (
     <>
