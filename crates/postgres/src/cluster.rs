@@ -1,15 +1,17 @@
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use crate::account::Account;
 use crate::error::{StartError, StopError};
-use crate::installation::{Installation, Origin};
+use crate::home;
+use crate::installation::Installation;
 use crate::pidfile;
 use crate::settings::{Durability, Settings};
 use crate::tether::Tether;
@@ -46,13 +48,13 @@ impl Cluster {
     /// # Errors
     /// See [`StartError`]: each says what is wrong with the directory, the user or the server.
     pub fn start(installation: Installation, settings: &Settings) -> Result<Self, StartError> {
-        let home = make_private(&settings.data_dir)?;
-        let lock = lock(&home)?;
-        let place = home.join("cluster");
+        let place = settings.data_dir.join("cluster");
         let account = Account::choose(settings.run_as.as_deref(), &place)?;
-        account.can_reach(&home)?;
+        let home = home::settle(settings, &account)?;
+        let lock = home::lock(&home)?;
+        let place = home.join("cluster");
         account.own(&home).map_err(StartError::io(format!("hand over {}", home.display())))?;
-        let installation = reachable(installation, &account, &home)?;
+        let installation = home::reachable(installation, &account, &home)?;
 
         if !place.exists() {
             initialise(&installation, &account, &home, &place, settings)?;
@@ -125,89 +127,6 @@ impl Drop for Cluster {
             tracing::error!(%error, "the database was killed");
         }
     }
-}
-
-fn make_private(dir: &Path) -> Result<PathBuf, StartError> {
-    let not_writable = |cause| StartError::NotWritable { path: dir.to_owned(), cause };
-    if let Some(parent) = dir.parent() {
-        std::fs::create_dir_all(parent).map_err(not_writable)?;
-    }
-    match DirBuilder::new().mode(0o700).create(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            return Err(not_writable(error));
-        }
-        _ => {}
-    }
-    // Postgres changes its working directory, and /proc shows directories in their canonical form.
-    dir.canonicalize().map_err(not_writable)
-}
-
-fn lock(home: &Path) -> Result<File, StartError> {
-    let path = home.join("lock");
-    let not_writable = |cause| StartError::NotWritable { path: home.to_owned(), cause };
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(&path).map_err(not_writable)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.take(32).read_to_string(&mut holder);
-            let holder = match holder.trim() {
-                "" => "another".to_owned(),
-                number => number.to_owned(),
-            };
-            return Err(StartError::InUse { path: home.to_owned(), holder });
-        }
-        Err(TryLockError::Error(cause)) => return Err(not_writable(cause)),
-    }
-    file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(not_writable)?;
-    Ok(file)
-}
-
-/// The installation itself, or a copy of the embedded tree in a place the other user can enter.
-fn reachable(
-    installation: Installation,
-    account: &Account,
-    home: &Path,
-) -> Result<Installation, StartError> {
-    let Err(unreachable) = account.can_reach(&installation.bin().join("postgres")) else {
-        return Ok(installation);
-    };
-    let (Origin::Embedded, Some(tree)) = (installation.origin(), installation.bin().parent())
-    else {
-        return Err(unreachable);
-    };
-    let copy = home.join(format!("server-{}", installation.version()));
-    if !copy.exists() {
-        let fresh = home.join("server.new");
-        let _ = std::fs::remove_dir_all(&fresh);
-        copy_tree(tree, &fresh, account)
-            .and_then(|()| std::fs::rename(&fresh, &copy))
-            .map_err(StartError::io(format!("copy {} to {}", tree.display(), copy.display())))?;
-    }
-    Ok(installation.moved_to(&copy))
-}
-
-fn copy_tree(from: &Path, to: &Path, account: &Account) -> std::io::Result<()> {
-    std::fs::create_dir(to)?;
-    account.own(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            copy_tree(&entry.path(), &target, account)?;
-        } else if kind.is_symlink() {
-            std::os::unix::fs::symlink(std::fs::read_link(entry.path())?, &target)?;
-        } else {
-            std::fs::copy(entry.path(), &target)?;
-            account.own(&target)?;
-        }
-    }
-    Ok(())
 }
 
 /// Makes the cluster beside its place and moves it there when it is whole, so that an
@@ -293,10 +212,8 @@ fn make_socket_dir(parent: &Path, account: &Account, home: &Path) -> Result<Path
         }
         let _ = std::fs::remove_file(&remembered);
     }
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let mut attempt = nanos ^ (u128::from(std::process::id()) << 64);
     loop {
-        let dir = parent.join(format!("{SOCKET_DIR_PREFIX}{:08x}", attempt as u32));
+        let dir = parent.join(format!("{SOCKET_DIR_PREFIX}{}", fresh_name()));
         if dir.join(".s.PGSQL.5432.lock").as_os_str().len() > SOCKET_PATH_MAX {
             return Err(StartError::SocketPathTooLong { path: parent.to_owned() });
         }
@@ -308,10 +225,17 @@ fn make_socket_dir(parent: &Path, account: &Account, home: &Path) -> Result<Path
                 let _ = std::os::unix::fs::symlink(&dir, &remembered);
                 return Ok(dir);
             }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => attempt += 1,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(cause) => return Err(StartError::NotWritable { path: parent.to_owned(), cause }),
         }
     }
+}
+
+/// A short name that hardly anybody has used; whoever makes something by it looks whether it exists.
+pub(crate) fn fresh_name() -> String {
+    // The hasher's keys are random; nothing here is a secret.
+    let number = RandomState::new().hash_one(std::process::id());
+    format!("{:08x}", number >> 32)
 }
 
 fn launch(

@@ -15,6 +15,7 @@
 mod account;
 mod cluster;
 mod error;
+mod home;
 mod installation;
 mod pidfile;
 mod settings;

@@ -15,6 +15,9 @@ pub struct Settings {
     /// When this process is root: the user Postgres runs as. Default: the owner of an existing
     /// cluster, else `postgres`, else `nobody`.
     pub run_as: Option<String>,
+    /// When this process is root and that user cannot enter where a new cluster would go: where it
+    /// goes instead, with a link in its place. Default: `/var/lib/confer`.
+    pub elsewhere: Option<PathBuf>,
     /// Where the socket's own directory is made; short, because a socket path ends at 107 bytes.
     /// Default: `/tmp`.
     pub socket_parent: PathBuf,
@@ -42,6 +45,7 @@ impl Settings {
             shared_buffers_mib: 128,
             durability: Durability::Durable,
             run_as: None,
+            elsewhere: Some(PathBuf::from("/var/lib/confer")),
             socket_parent: PathBuf::from("/tmp"),
             start_limit: Duration::from_secs(60),
             stop_limit: Duration::from_secs(30),

@@ -150,6 +150,54 @@ fn a_start_that_fails_repeats_what_the_server_said() {
     assert!(error.to_string().contains("no_such_setting"), "{error}");
 }
 
+/// What only its owner may enter: for root, like a checkout below `/root`.
+fn closed_directory() -> tempfile::TempDir {
+    let dir = directory();
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).expect("it is ours");
+    dir
+}
+
+#[test]
+fn below_a_directory_only_root_may_enter_the_database_goes_elsewhere() {
+    let closed = closed_directory();
+    let open = directory();
+    let elsewhere = Some(open.path().join("lib/confer"));
+    let settings = Settings { elsewhere, ..settings(closed.path()) };
+    // The binaries stand there too, where the platform's package is installed.
+    let embedded = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("embedded");
+    let tree = closed.path().join("tree");
+    let installation = match Installation::embedded(&[embedded]) {
+        None => installations().remove(0),
+        Some(installed) => {
+            let from = installed.bin().parent().expect("bin is inside a tree");
+            let copied = Command::new("cp").arg("-R").arg(from).arg(&tree).status();
+            assert!(copied.expect("cp is everywhere").success());
+            Installation::embedded(std::slice::from_ref(&tree)).expect("it is whole")
+        }
+    };
+    for _ in 0..2 {
+        let cluster = Cluster::start(installation.clone(), &settings).expect("there is a way");
+        assert!(answers(&cluster.url(DATABASE)));
+    }
+    let owner = std::os::unix::fs::MetadataExt::uid(&closed.path().metadata().expect("ours"));
+    let home = settings.data_dir.canonicalize().expect("it is there");
+    assert_eq!(home.starts_with(open.path().canonicalize().expect("ours")), owner == 0);
+}
+
+#[test]
+fn a_directory_that_exists_and_cannot_be_entered_is_named() {
+    let closed = closed_directory();
+    let settings = settings(closed.path());
+    std::fs::create_dir(&settings.data_dir).expect("it is ours");
+    match Cluster::start(installations().remove(0), &settings) {
+        Err(error @ StartError::NotTraversable { .. }) => {
+            assert!(error.to_string().contains("chmod o+x"), "{error}");
+        }
+        // Whoever is not root runs Postgres as itself.
+        other => assert!(answers(&other.expect("nothing is in the way").url(DATABASE))),
+    }
+}
+
 /// Not a test of its own: what the next one starts and kills.
 #[test]
 fn hold_a_cluster_until_killed() {
@@ -189,6 +237,23 @@ fn kill_minus_nine_of_the_holder_ends_the_server_and_the_directory_is_free_again
     let cluster =
         Cluster::start(installation, &settings(dir.path())).expect("the directory is free");
     assert!(answers(&cluster.url(DATABASE)));
+}
+
+#[test]
+fn a_server_that_was_killed_recovers_at_the_next_start() {
+    let installation = installations().remove(0);
+    let dir = directory();
+    let settings = Settings::new(dir.path().join("postgres"));
+    for _ in 0..3 {
+        let cluster = Cluster::start(installation.clone(), &settings).expect("it recovers");
+        assert_eq!(cluster.ended(), None);
+        let killed = Command::new("kill").args(["-9", &cluster.pid().to_string()]).status();
+        assert!(killed.expect("kill is everywhere").success());
+        wait_until("its end is noticed", || cluster.ended().is_some());
+    }
+    let cluster = Cluster::start(installation, &settings).expect("it recovers");
+    assert!(answers(&cluster.url(DATABASE)));
+    cluster.stop().expect("it stops");
 }
 
 #[test]

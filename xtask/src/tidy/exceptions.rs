@@ -10,11 +10,6 @@ const EXCEPTIONS: &[(Rule, &str, &str)] = &[
         "crates/postgres/src/installation.rs",
         "looks for programs where PATH says; nothing else of the environment matters to it",
     ),
-    (
-        Rule::Places,
-        "crates/postgres/src/cluster.rs",
-        "names a directory after the moment it was made; the name means nothing",
-    ),
     (Rule::Names, "xtask/src/tidy/names.rs", "its tests show what it finds"),
     (Rule::Places, "xtask/src/tidy/places.rs", "its table names what it finds"),
     (Rule::Places, "server/src/health.rs", "asks the database whether it is there"),
