@@ -109,9 +109,13 @@ describe('refreshing', () => {
     const { auth } = page(http);
     await auth.login(LOGIN);
     const renewing = auth.renew('access-1');
+    while (http.called('POST /v1/auth/refresh') === 0) {
+      await Promise.resolve();
+    }
     await auth.logout();
-    await renewing.catch(() => undefined);
+    await expect(renewing).rejects.toMatchObject({ code: 'unauthenticated' });
     expect(auth.user).toBeNull();
+    await expect(auth.token()).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 });
 

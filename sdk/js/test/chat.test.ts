@@ -150,6 +150,19 @@ describe('events', () => {
     expect(chat.unread).toBe(1);
   });
 
+  it('that came before are no news and no reason to fetch anything', async () => {
+    const { store, live, chat, http, clock } = await chatting();
+    const heard: string[] = [];
+    chat.on('message', ({ message }) => heard.push(message.body));
+    const event = store.write(BOB, 'hello');
+    live(event);
+    live(event);
+    live(event);
+    await clock.advance(10);
+    expect(heard).toEqual(['hello']);
+    expect(http.calls.filter(({ path }) => path.includes('/events'))).toHaveLength(0);
+  });
+
   it('are applied exactly once, in order, whatever is repeated, dropped or reordered', async () => {
     const { store, live, conversation, bodies, clock } = await chatting();
     let seed = 7;
@@ -196,7 +209,7 @@ describe('events', () => {
   });
 
   it('that arrive while a sync runs wait for it', async () => {
-    const { store, server, clock, live, bodies } = await chatting();
+    const { store, server, clock, live, bodies, http } = await chatting();
     server.on('chat_sync', () => undefined);
     server.socket.die();
     await clock.advance(1_000);
@@ -221,6 +234,7 @@ describe('events', () => {
     });
     await clock.advance(10);
     expect(bodies()).toEqual(['one', 'two']);
+    expect(http.calls.filter(({ path }) => path.includes('/events'))).toHaveLength(0);
   });
 
   it('of an unknown kind move the cursor and nothing else', async () => {

@@ -82,6 +82,42 @@ describe('joining', () => {
     expect(server.requests('offer').map(({ offer_id }) => offer_id)).toEqual([1, 2]);
   });
 
+  it('drops an answer that comes after its offer was given up', async () => {
+    const { client, server, clock, platform } = world();
+    server.on('offer', () => undefined);
+    await client.connect();
+    await client.join(ROOM);
+    await clock.advance(5_100);
+    const offers = server.socket.sent.filter((frame) => frame.op === 'offer');
+    expect(offers).toHaveLength(2);
+    for (const offer of [...offers].reverse()) {
+      server.socket.answer(offer, {
+        op: 'offer',
+        offer_id: offer.offer_id,
+        sdp: `answer-${offer.offer_id}`,
+        published: [],
+        slots: slots(1, {}),
+      });
+      await settle();
+    }
+    expect(platform.connection.answers).toEqual(['answer-2']);
+  });
+
+  it('drops an answer to another offer', async () => {
+    const { client, server, platform } = world();
+    server.on('offer', () => ({
+      op: 'offer',
+      offer_id: 77,
+      sdp: 'answer-77',
+      published: [],
+      slots: slots(1, {}),
+    }));
+    await client.connect();
+    await client.join(ROOM);
+    await settle();
+    expect(platform.connection.answers).toEqual([]);
+  });
+
   it('fails and leaves the camera on when there is no seat', async () => {
     const { client, server, platform } = world();
     server.on('join', () => ({ code: 'room_full', message: 'full' }));
@@ -342,6 +378,36 @@ describe('a lost socket', () => {
     await settle();
     server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
     expect(names.filter((name) => name === 'participantJoined')).toHaveLength(1);
+    // An old event is no hole, and no reason for yet another socket.
+    await clock.advance(1_000);
+    expect(server.sockets).toHaveLength(2);
+  });
+
+  it('is told the wishes that did not arrive, and another seat all of them', async () => {
+    const { server, clock, room } = await inCall();
+    room.setLayout({ audio: 4, video: 2 });
+    await clock.advance(100);
+    server.on('resume', () => ({
+      op: 'resume',
+      participant: 'p-self',
+      seq: 10,
+      resume_ticket: 'ticket-2',
+      ice_servers: [],
+      snapshot: null,
+    }));
+    server.socket.die();
+    room.subscribe('t-1', { wanted: true, pinned: true });
+    await clock.advance(1_000);
+    const wish = { track: 't-1', wanted: true, pinned: true };
+    expect(server.requests('subscribe').at(-1)).toMatchObject({ wishes: [wish] });
+
+    server.on('resume', () => ({ code: 'resume_refused', message: 'too late' }));
+    const before = server.requests('subscribe').length;
+    server.socket.die();
+    await clock.advance(1_000);
+    expect(server.requests('subscribe').slice(before)).toMatchObject([
+      { wishes: [wish], layout: { audio: 4, video: 2 } },
+    ]);
   });
 
   it('takes a snapshot for what is no longer kept', async () => {
