@@ -14,6 +14,8 @@ use confer_auth::{KeyId, SigningKey, Verifier, VerifyingKey};
 use confer_bus::{Bus, RedisConfig};
 use confer_chat::ChatService;
 use confer_protocol::error::ErrorBody;
+use confer_protocol::media::MediaEvent;
+use confer_sfu_net::SfuHandle;
 use confer_signaling_core::ports::MediaPlane;
 use confer_signaling_net::{Origins, Ports, Signaling};
 use tokio::net::TcpListener;
@@ -25,16 +27,16 @@ use crate::api_key::{ApiKey, ApiKeyError};
 use crate::clock;
 use crate::config::{Config, DatabasePlace, Role, TlsConfig};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::database::{Database, DatabaseError};
+use crate::database::{Database, DatabaseError, blocking};
 use crate::health::{self, Health};
 use crate::http::listener::{self, BindError};
 use crate::http::serve::{Terms, serve};
 use crate::http::tls::{self, TlsError};
 use crate::http::{assets, headers, request};
 use crate::lifecycle::Stop;
-use crate::ports::{AddressBook, Calls, Chat, Directory, NoMedia, Rooms};
+use crate::ports::{self, AddressBook, Calls, Chat, Directory, NoMedia, Rooms};
 use crate::secrets::{SecretError, Secrets};
-use crate::{metrics, openapi};
+use crate::{interfaces, metrics, openapi};
 
 /// The `kid` of the key that signs this server's own tokens.
 const OWN_KEY: &str = "confer";
@@ -56,6 +58,8 @@ pub(crate) enum StartError {
     Database(#[from] DatabaseError),
     #[error(transparent)]
     StopDatabase(#[from] confer_postgres::StopError),
+    #[error(transparent)]
+    Media(#[from] confer_sfu_net::StartError),
     #[error("`redis.url` cannot be used; write redis://host:port")]
     Bus(#[from] confer_bus::BusError),
     #[error(transparent)]
@@ -80,6 +84,7 @@ struct Parts {
     signaling: Option<Signaling>,
     accounts: confer_accounts::Running,
     chat: confer_chat::Running,
+    media: Option<confer_sfu_net::Running>,
     database: Database,
     data_dir: DataDir,
 }
@@ -93,6 +98,7 @@ impl Server {
         let tls = tls::acceptor(&config.tls, config.public_url.as_deref(), data_dir.path())?;
         let listener = listener::bind(&config.http.listen).await?;
         let listen = listener.local_addr().map_err(BindError::Lost)?;
+        let media = Media::start(config)?;
         let bus = bus(config)?;
         let database = Database::open(&config.database, data_dir.path()).await?;
         let clock = Clock::new(clock::now);
@@ -114,40 +120,38 @@ impl Server {
         .await
         .map_err(StartError::Accounts)?;
 
-        let mut router = confer_accounts::routes(accounts.clone(), cookies(config));
+        let mut routes = confer_accounts::routes(accounts.clone(), cookies(config));
         let mut signaling = None;
         if config.runs(Role::Signaling) {
-            let (_media_events, events) = mpsc::channel(16);
-            let media: Arc<dyn MediaPlane> = Arc::new(NoMedia);
             let directory = Arc::new(Directory { accounts: accounts.clone(), chat: chat.clone() });
-            let ports = Ports { media, chat: Arc::new(Chat(chat.clone())), directory };
-            let (handle, routes) =
-                confer_signaling_net::start(ports, events, signaling_config(config));
-            router = router.merge(routes);
+            let ports = Ports { media: media.plane, chat: Arc::new(Chat(chat.clone())), directory };
+            let (handle, route) =
+                confer_signaling_net::start(ports, media.events, signaling_config(config));
+            routes = routes.merge(route);
             signaling = Some(handle);
         }
         let address_book = Arc::new(AddressBook(accounts.clone()));
         let calls = Arc::new(Calls(signaling.clone()));
-        let _: (Arc<dyn confer_chat::ports::AddressBook>, Arc<dyn confer_chat::ports::Calls>) =
-            (address_book, calls);
+        routes = routes.merge(confer_chat::routes(chat.clone(), address_book, calls));
 
-        let sources = Arc::new(metrics::Sources {
+        let sources = metrics::Sources {
             token: config.http.metrics_token.clone(),
             pool: database.pool.clone(),
             bus,
             chat,
             signaling: signaling.clone(),
-        });
+            sfu: media.handle,
+        };
         let health = Health { pool: database.pool.clone(), stopping: stop.soft.clone() };
-        let router = router
+        let router = routes
             .layer(from_fn_with_state(accounts, request::authenticated))
             .layer(DefaultBodyLimit::max(config.http.max_body))
-            .layer(from_fn(request::named))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready).with_state(health))
-            .route("/metrics", get(metrics::metrics).with_state(sources))
+            .route("/metrics", get(metrics::metrics).with_state(Arc::new(sources)))
             .route("/openapi.json", get(openapi::openapi))
-            .merge(Router::new().fallback(assets::fallback).layer(CompressionLayer::new()));
+            .merge(Router::new().fallback(assets::fallback).layer(CompressionLayer::new()))
+            .layer(from_fn(request::named));
         let terms = Terms {
             tls,
             header_timeout: config.http.header_timeout,
@@ -155,8 +159,14 @@ impl Server {
             trusted_proxies: config.http.trusted_proxies.clone().into(),
         };
         let made = secrets.made.into_iter().chain(made_key).collect();
-        let parts =
-            Parts { signaling, accounts: accounts_running, chat: chat_running, database, data_dir };
+        let parts = Parts {
+            signaling,
+            accounts: accounts_running,
+            chat: chat_running,
+            media: media.running,
+            database,
+            data_dir,
+        };
         Ok(Self { listener, listen, terms, router: headers::secured(router), parts, made })
     }
 
@@ -172,6 +182,11 @@ impl Server {
         self.listen
     }
 
+    /// Where media is received, by thread; empty where this process carries none.
+    pub(crate) fn media_addresses(&self) -> &[SocketAddr] {
+        self.parts.media.as_ref().map_or(&[], confer_sfu_net::Running::local_addresses)
+    }
+
     /// Serves until the first signal, then lets go of everything. Says how that went.
     pub(crate) async fn run(self, stop: &Stop) -> Result<(), confer_postgres::StopError> {
         let closing = CancellationToken::new();
@@ -180,8 +195,8 @@ impl Server {
         stop.soft.cancelled().await;
 
         tracing::info!("draining");
-        let Parts { signaling, accounts, chat, database, data_dir } = self.parts;
-        let drained = stop.drained(async {
+        let Parts { signaling, accounts, chat, media, database, data_dir } = self.parts;
+        let drained = stop.drained(async move {
             // New sockets are refused and open ones told while HTTP still answers.
             if let Some(signaling) = &signaling {
                 signaling.drain().await;
@@ -190,6 +205,9 @@ impl Server {
             let _ = serving.await;
             accounts.stop().await;
             chat.stop().await;
+            if let Some(media) = media {
+                blocking(|| media.stop()).await;
+            }
         });
         if !drained.await {
             tracing::warn!("stopped before everything was drained");
@@ -207,6 +225,50 @@ pub(crate) async fn migrate(config: &Config) -> Result<String, StartError> {
     let description = database.description.clone();
     database.close().await?;
     Ok(description)
+}
+
+/// The media plane, or what stands in its place.
+struct Media {
+    plane: Arc<dyn MediaPlane>,
+    events: mpsc::Receiver<MediaEvent>,
+    handle: Option<SfuHandle>,
+    running: Option<confer_sfu_net::Running>,
+}
+
+impl Media {
+    fn start(config: &Config) -> Result<Self, confer_sfu_net::StartError> {
+        if !config.runs(Role::Sfu) {
+            let (events_end, events) = mpsc::channel(1);
+            let plane = Arc::new(NoMedia { _events: events_end });
+            return Ok(Self { plane, events, handle: None, running: None });
+        }
+        let (handle, events, running) = confer_sfu_net::start(sfu_config(config))?;
+        let plane = Arc::new(ports::Media(handle.clone()));
+        Ok(Self { plane, events, handle: Some(handle), running: Some(running) })
+    }
+}
+
+fn sfu_config(config: &Config) -> confer_sfu_net::Config {
+    let rtc = &config.rtc;
+    let announced = match rtc.announce.as_slice() {
+        [] if rtc.listen.is_unspecified() => interfaces::addresses(),
+        announce => announce.to_vec(),
+    };
+    let defaults = confer_sfu_net::Config::default();
+    confer_sfu_net::Config {
+        bind: rtc.listen,
+        port: rtc.udp_port,
+        shards: rtc.shards,
+        announced,
+        gso: rtc.gso,
+        limits: confer_sfu_core::limits::Limits {
+            participants_per_room: config.signaling.participants_per_room,
+            tracks_per_participant: config.signaling.tracks_per_participant,
+            tracks_per_room: config.signaling.tracks_per_room,
+            ..defaults.limits
+        },
+        ..defaults
+    }
 }
 
 fn bus(config: &Config) -> Result<Bus, StartError> {

@@ -177,7 +177,8 @@ fn mebibytes(bytes: usize) -> u32 {
     u32::try_from(bytes >> 20).unwrap_or(u32::MAX).max(1)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+/// Runs what blocks where that disturbs nobody.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
         // The runtime cancels nothing it has begun, so this is the work's own panic.
         std::panic::resume_unwind(error.into_panic())

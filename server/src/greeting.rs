@@ -26,6 +26,11 @@ pub(crate) fn greeting(config: &Config, server: &Server) -> String {
     }
     line(format_args!("\n  data      {}", server.data_dir().display()));
     line(format_args!("  database  {}", server.database_description()));
+    if !server.media_addresses().is_empty() {
+        let ports = server.media_addresses().iter().map(|address| address.port().to_string());
+        let ports: Vec<String> = ports.collect();
+        line(format_args!("  media     UDP port {} (open it in the firewall)", ports.join(", ")));
+    }
 
     let (own, others) = addresses(config, server.listen());
     line(format_args!("\nOpen  {own}"));

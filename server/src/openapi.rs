@@ -18,6 +18,7 @@ pub(crate) fn document() -> OpenApi {
     let mut document = Server::openapi();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
     document.merge(confer_accounts::openapi());
+    document.merge(confer_chat::openapi());
     document
 }
 

@@ -12,7 +12,7 @@ section! {
         /// Address to receive media at. `::` means every address, IPv4 included.
         listen: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED),
 
-        /// UDP port of the first media thread; the next ones follow it.
+        /// UDP port of the first media thread; the next ones follow it. 0 lets the system choose.
         ///
         /// Open these ports in the firewall, for UDP.
         udp_port: u16 = 7882,
@@ -52,8 +52,8 @@ impl RtcSection {
             let problem = format!("must be 1 to {MOST_SHARDS}");
             return Err(ConfigError::Unusable { key: "rtc.shards", problem });
         }
-        if self.udp_port == 0 || self.udp_port.checked_add(self.shards - 1).is_none() {
-            let problem = "must be 1 to 65535, with room for one port per shard".to_owned();
+        if self.udp_port.checked_add(self.shards - 1).is_none() {
+            let problem = "must leave room for one port per shard below 65536".to_owned();
             return Err(ConfigError::Unusable { key: "rtc.udp-port", problem });
         }
         if self.announce.iter().any(IpAddr::is_unspecified) {

@@ -1,9 +1,23 @@
 use confer_protocol::error::{ErrorBody, ErrorCode};
-use confer_protocol::media::MediaCommand;
+use confer_protocol::media::{MediaCommand, MediaEvent};
+use confer_sfu_net::SfuHandle;
 use confer_signaling_core::ports::MediaPlane;
+use tokio::sync::mpsc;
+
+/// The media plane, as signaling sees it.
+pub(crate) struct Media(pub(crate) SfuHandle);
+
+impl MediaPlane for Media {
+    fn send(&self, command: MediaCommand) -> Result<(), ErrorBody> {
+        self.0.send(command)
+    }
+}
 
 /// The media plane of a process that runs none.
-pub(crate) struct NoMedia;
+pub(crate) struct NoMedia {
+    /// Signaling takes the end of this channel for the end of the media plane.
+    pub(crate) _events: mpsc::Sender<MediaEvent>,
+}
 
 impl MediaPlane for NoMedia {
     fn send(&self, _: MediaCommand) -> Result<(), ErrorBody> {

@@ -10,5 +10,5 @@ mod rooms;
 pub(crate) use calls::Calls;
 pub(crate) use chat::Chat;
 pub(crate) use directory::{AddressBook, Directory};
-pub(crate) use media::NoMedia;
+pub(crate) use media::{Media, NoMedia};
 pub(crate) use rooms::Rooms;

@@ -3,7 +3,9 @@
 //! Answered to this machine only, or to whoever has the token of `http.metrics-token-file`: numbers
 //! of rooms and participants are nobody else's business.
 
-use std::fmt::{Display, Write};
+mod media;
+mod page;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,11 +15,13 @@ use axum::response::{IntoResponse, Response};
 use confer_bus::Bus;
 use confer_chat::ChatService;
 use confer_protocol::error::ErrorCode;
+use confer_sfu_net::SfuHandle;
 use confer_signaling_net::Signaling;
 use sqlx::PgPool;
 
 use crate::config::Secret;
 use crate::http::serve::PeerAddr;
+use page::Page;
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -29,6 +33,7 @@ pub(crate) struct Sources {
     pub(crate) bus: Bus,
     pub(crate) chat: ChatService,
     pub(crate) signaling: Option<Signaling>,
+    pub(crate) sfu: Option<SfuHandle>,
 }
 
 /// The route.
@@ -91,6 +96,9 @@ fn page(sources: &Sources) -> String {
         }
     }
 
+    if let Some(sfu) = &sources.sfu {
+        media::write(&mut page, &sfu.snapshots());
+    }
     let feeds = sources.chat.feeds();
     page.one_gauge("confer_chat_feeds", "Clients that follow their conversations now.", feeds);
     let bus = sources.bus.stats();
@@ -107,46 +115,6 @@ fn code_text(code: ErrorCode) -> String {
     match serde_json::to_value(code) {
         Ok(serde_json::Value::String(text)) => text,
         Ok(_) | Err(_) => String::new(),
-    }
-}
-
-/// A page of samples, each family under its help and type.
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn gauge(&mut self, name: &str, help: &str) {
-        self.family(name, "gauge", help);
-    }
-
-    fn counter(&mut self, name: &str, help: &str) {
-        self.family(name, "counter", help);
-    }
-
-    fn one_gauge(&mut self, name: &str, help: &str, value: impl Display) {
-        self.gauge(name, help);
-        self.line(format_args!("{name} {value}"));
-    }
-
-    fn one_counter(&mut self, name: &str, help: &str, value: impl Display) {
-        self.counter(name, help);
-        self.line(format_args!("{name} {value}"));
-    }
-
-    /// Label values are ours and need no escaping.
-    fn labelled(&mut self, name: &str, label: &str, is: impl Display, value: impl Display) {
-        self.line(format_args!("{name}{{{label}=\"{is}\"}} {value}"));
-    }
-
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        self.line(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}"));
-    }
-
-    fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        // `write!` into a String cannot fail.
-        let _ = writeln!(self.text, "{line}");
     }
 }
 
@@ -176,12 +144,5 @@ mod tests {
         assert!(!permitted(Some(&token), local, &headers));
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer s3cret"));
         assert!(permitted(Some(&token), IpAddr::from([192, 0, 2, 1]), &headers));
-    }
-
-    #[test]
-    fn a_family_is_explained_before_its_samples() {
-        let mut page = Page::default();
-        page.one_counter("x_total", "What x is.", 7);
-        assert_eq!(page.text, "# HELP x_total What x is.\n# TYPE x_total counter\nx_total 7\n");
     }
 }
