@@ -18,7 +18,7 @@ export function HomeLayout({ sidebar, children, showing, banner }: HomeLayoutPro
       <main className="flex min-h-0 flex-1">
         <div
           className={cx(
-            'min-h-0 w-full shrink-0 border-line bg-surface md:w-80 md:border-r',
+            'min-h-0 w-full shrink-0 border-line bg-surface md:w-80 2xl:w-96 md:border-r',
             showing === 'main' && 'max-md:hidden',
           )}
         >

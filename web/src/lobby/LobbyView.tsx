@@ -40,7 +40,7 @@ export function LobbyView(props: LobbyViewProps) {
         </IconButton>
         <ThemeToggle />
       </header>
-      <main className="mx-auto grid w-full max-w-6xl flex-1 content-center items-center gap-x-12 gap-y-6 px-4 pb-8 sm:px-8 lg:grid-cols-[1.45fr_1fr]">
+      <main className="mx-auto grid w-full max-w-6xl flex-1 content-center items-center gap-x-12 gap-y-6 px-4 pb-8 sm:px-8 short:grid-cols-2 short:gap-x-6 lg:grid-cols-[1.45fr_1fr]">
         <section aria-label="Preview" className="flex min-w-0 flex-col gap-4">
           <Preview user={user} mic={mic} camera={camera} />
           <div className="flex items-center gap-3 px-1">
