@@ -7,12 +7,12 @@ use ts_rs::TS;
 use utoipa::ToSchema;
 
 macro_rules! error_codes {
-    ($($(#[$doc:meta])* $name:ident = $status:literal;)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $status:literal;)*) => {
         /// Why a request was refused. Changing or removing one breaks clients; adding one does not.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS, ToSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum ErrorCode {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])+ $name,)*
         }
 
         impl ErrorCode {
@@ -22,6 +22,11 @@ macro_rules! error_codes {
             /// The HTTP status a REST answer with this code carries.
             pub fn http_status(self) -> u16 {
                 match self { $(Self::$name => $status,)* }
+            }
+
+            /// What the code says, in a sentence: for generated pages.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)* }
             }
         }
     };
@@ -105,77 +110,66 @@ impl ErrorBody {
     }
 }
 
-/// Why the server closed a WebSocket. Below 4000 only the standard codes of RFC 6455 are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u16)]
-pub enum CloseCode {
+macro_rules! close_codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $reconnect:ident;)*) => {
+        /// Why the server closed a WebSocket. Below 4000 only the standard codes of RFC 6455.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum CloseCode {
+            $($(#[doc = $doc])+ $name = $number,)*
+        }
+
+        impl CloseCode {
+            /// Every code, in the order of their numbers, for tests and generated pages.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Whether a client should open another socket after this.
+            pub fn reconnect(self) -> bool {
+                match self { $(Self::$name => close_codes!(@ $reconnect),)* }
+            }
+
+            /// What the code says, in a sentence: for generated pages.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)* }
+            }
+        }
+    };
+    (@ again) => { true };
+    (@ stop) => { false };
+}
+
+close_codes! {
     /// The client left or hung up.
-    Normal = 1000,
-    /// A frame was larger than `max_frame_bytes` of the welcome. Do not reconnect.
-    TooLarge = 1009,
+    Normal = 1000, stop;
+    /// A frame was larger than `max_frame_bytes` of the welcome.
+    TooLarge = 1009, stop;
     /// A part of the server that this needs is not reachable now. Reconnect with jitter.
-    TryAgainLater = 1013,
+    TryAgainLater = 1013, again;
     /// The server shuts down or moves the session. Reconnect with jitter.
-    Drained = 4000,
+    Drained = 4000, again;
     /// The client reads too slowly. Reconnect and resume.
-    TooSlow = 4001,
+    TooSlow = 4001, again;
     /// No heartbeat came in time. Reconnect and resume.
-    HeartbeatMissed = 4002,
+    HeartbeatMissed = 4002, again;
     /// Too many frames. Wait before reconnecting.
-    RateLimited = 4029,
-    /// A frame was not of this protocol. Do not reconnect.
-    Malformed = 4400,
+    RateLimited = 4029, again;
+    /// A frame was not of this protocol.
+    Malformed = 4400, stop;
     /// The token expired. Refresh, then reconnect.
-    TokenExpired = 4401,
-    /// The token is wrong, was revoked, or the identity was removed. Do not reconnect.
-    Refused = 4403,
+    TokenExpired = 4401, again;
+    /// The token is wrong, was revoked, or the identity was removed.
+    Refused = 4403, stop;
     /// No authentication came in time.
-    AuthTimeout = 4408,
-    /// Another socket resumed this session, or the user has too many sockets. Do not reconnect.
-    Replaced = 4409,
-    /// The client speaks no version this server does. Do not reconnect.
-    Unsupported = 4426,
+    AuthTimeout = 4408, again;
+    /// Another socket resumed this session, or the user has too many sockets.
+    Replaced = 4409, stop;
+    /// The client speaks no version this server does.
+    Unsupported = 4426, stop;
 }
 
 impl CloseCode {
-    /// Every code, in the order of their numbers, for tests and generated pages.
-    pub const ALL: [Self; 13] = [
-        Self::Normal,
-        Self::TooLarge,
-        Self::TryAgainLater,
-        Self::Drained,
-        Self::TooSlow,
-        Self::HeartbeatMissed,
-        Self::RateLimited,
-        Self::Malformed,
-        Self::TokenExpired,
-        Self::Refused,
-        Self::AuthTimeout,
-        Self::Replaced,
-        Self::Unsupported,
-    ];
-
     /// What the close frame carries.
     pub fn code(self) -> u16 {
         self as u16
-    }
-
-    /// Whether a client should open another socket after this.
-    pub fn reconnect(self) -> bool {
-        match self {
-            Self::TryAgainLater
-            | Self::Drained
-            | Self::TooSlow
-            | Self::HeartbeatMissed
-            | Self::RateLimited
-            | Self::TokenExpired
-            | Self::AuthTimeout => true,
-            Self::Normal
-            | Self::TooLarge
-            | Self::Malformed
-            | Self::Refused
-            | Self::Replaced
-            | Self::Unsupported => false,
-        }
     }
 }

@@ -34,7 +34,7 @@ impl Counters {
     }
 
     pub(crate) fn count_close(&self, code: CloseCode) {
-        add_at(&self.closes, &CloseCode::ALL, code);
+        add_at(&self.closes, CloseCode::ALL, code);
     }
 
     pub(crate) fn snapshot(&self, rooms: u64, participants: u64) -> Metrics {
@@ -45,7 +45,7 @@ impl Counters {
             frames_in: self.frames_in.load(Ordering::Relaxed),
             frames_out: self.frames_out.load(Ordering::Relaxed),
             errors: non_zero(&self.errors, ErrorCode::ALL),
-            closes: non_zero(&self.closes, &CloseCode::ALL),
+            closes: non_zero(&self.closes, CloseCode::ALL),
         }
     }
 }
