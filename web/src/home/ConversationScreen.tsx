@@ -1,7 +1,10 @@
-import type { ChatConversation, UserInfo } from 'confer-sdk';
+import { type ChatConversation, hasCode, type UserInfo } from 'confer-sdk';
 import { ConversationPane } from '../chat/ConversationPane';
 import { useConversation } from '../chat/useConversation';
-import { Button } from '../components/Button';
+import { BubblesArt } from '../components/art';
+import { Button, buttonClass } from '../components/Button';
+import { EmptyState } from '../components/EmptyState';
+import { Link } from '../components/Link';
 import { NotFound } from '../components/NotFound';
 import { Loading } from '../components/Spinner';
 import { explain, ROOM_WORDING } from '../lib/errors';
@@ -21,6 +24,7 @@ export function ConversationScreen({ id, user, inCall }: ConversationScreenProps
 
   if (conversation === undefined) {
     if (error === undefined) return <Loading label="Opening the conversation" />;
+    if (user.guest && hasCode(error, 'not_found')) return <GuestFirst room={id} />;
     const { title, hint } = explain(error, ROOM_WORDING);
     return (
       <NotFound title={title} hint={hint} action={<Button onClick={retry}>Try again</Button>} />
@@ -42,6 +46,26 @@ export function ConversationScreen({ id, user, inCall }: ConversationScreenProps
         <ConversationPane conversation={conversation} />
       </div>
     </>
+  );
+}
+
+/** A guest belongs to the conversation from the first time in the call on. */
+function GuestFirst({ room }: { room: string }) {
+  return (
+    <div className="flex h-full items-center justify-center">
+      <EmptyState
+        art={<BubblesArt />}
+        heading="h1"
+        title="The chat opens with the call"
+        action={
+          <Link to={{ page: 'call', room }} className={buttonClass('primary')}>
+            To the call
+          </Link>
+        }
+      >
+        Once you have been in the call, you can read and write here.
+      </EmptyState>
+    </div>
   );
 }
 
