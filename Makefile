@@ -49,7 +49,7 @@ test-rust: ## Run the Rust tests, on a private Postgres and Redis
 test-postgres15: ## Run the database tests on the machine's own Postgres, the oldest we support
 	@mkdir -p $(LOGS)
 	cargo xtask services --postgres system -- \
-		cargo test -p confer-accounts -p confer-chat --no-fail-fast 2>&1 | tee $(LOGS)/postgres15.log
+		cargo test -p confer-accounts -p confer-chat -p confer --no-fail-fast 2>&1 | tee $(LOGS)/postgres15.log
 
 .PHONY: test-sdk
 test-sdk: ## Run the JavaScript SDK's tests
@@ -79,6 +79,7 @@ check: ## Check formatting, lints, architecture, generated files and docs
 	@scripts/web
 	npm --prefix sdk/js run check
 	npm --prefix web run check
+	npm --prefix e2e/browser run check
 
 .PHONY: gen
 gen: ## Rewrite generated files: TypeScript types, docs/config.md, docs/openapi.json

@@ -202,7 +202,7 @@ impl Setting for Duration {
         let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
         let (per_unit, unit) = units
             .into_iter()
-            .find(|(size, _)| millis != 0 && millis % size == 0)
+            .find(|(size, _)| millis != 0 && millis.is_multiple_of(*size))
             .unwrap_or((1, "ms"));
         Some(quoted(format_args!("{}{unit}", millis / per_unit)))
     }
@@ -250,10 +250,12 @@ impl Setting for ByteSize {
 
     fn show(&self) -> Option<String> {
         let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-        Some(match units.into_iter().find(|(size, _)| self.0 != 0 && self.0 % size == 0) {
-            Some((size, unit)) => quoted(format_args!("{}{unit}", self.0 / size)),
-            None => self.0.to_string(),
-        })
+        Some(
+            match units.into_iter().find(|(size, _)| self.0 != 0 && self.0.is_multiple_of(*size)) {
+                Some((size, unit)) => quoted(format_args!("{}{unit}", self.0 / size)),
+                None => self.0.to_string(),
+            },
+        )
     }
 }
 

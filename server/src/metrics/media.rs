@@ -8,6 +8,9 @@ use super::page::Page;
 /// Name, help, and where the number is.
 type Row<T> = (&'static str, &'static str, fn(&T) -> u64);
 
+/// A reason for a drop, and where its number is.
+type Drop = (&'static str, fn(&ShardStats) -> u64);
+
 const GAUGES: [Row<ShardStats>; 5] = [
     ("confer_sfu_rooms", "Rooms with a call now.", |stats| stats.rooms),
     ("confer_sfu_participants", "Participants of calls now.", |stats| stats.participants),
@@ -47,8 +50,7 @@ const COUNTERS: [Row<ShardStats>; 14] = [
     }),
 ];
 
-/// Reasons in the place of names.
-const DROPS: [(&str, fn(&ShardStats) -> u64); 13] = [
+const DROPS: [Drop; 13] = [
     ("unknown_address", |stats| stats.dropped_unknown),
     ("malformed", |stats| stats.dropped_malformed),
     ("stun", |stats| stats.dropped_stun),

@@ -88,7 +88,7 @@ fn page(sources: &Sources) -> String {
         page.one_counter("confer_signaling_frames_sent_total", "Frames to clients.", sent);
         page.counter("confer_signaling_errors_total", "Refused requests by error code.");
         for (code, count) in now.errors {
-            page.labelled("confer_signaling_errors_total", "code", &code_text(code), count);
+            page.labelled("confer_signaling_errors_total", "code", code_text(code), count);
         }
         page.counter("confer_signaling_closes_total", "Sockets the server closed, by close code.");
         for (code, count) in now.closes {
