@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use confer_protocol::client::SubscriptionWish;
 use confer_protocol::error::{CloseCode, ErrorBody};
 use confer_protocol::id::{ParticipantId, RoomId, TrackId, UserId};
 use confer_protocol::media::{MediaAction, MediaCommand, MediaEvent, MediaHappening};
-use confer_protocol::room::UserInfo;
+use confer_protocol::room::{SlotDemand, UserInfo};
 use confer_protocol::server::{IceServer, LeaveReason, Notice, Reply, RoomEvent};
 
 use crate::Limits;
@@ -285,13 +286,10 @@ impl Hub {
                 .unpublish(at, track, context)
                 .map(|()| Reply::Unpublish)
                 .map_err(ErrorBody::from),
-            RoomAsk::Subscribe { wishes, layout } => {
-                let wishes = wishes.into_iter().filter(|wish| self.has_track(at.room, wish.track));
-                let action = MediaAction::Subscribe { wishes: wishes.collect(), layout };
-                self.subscribe(at, action, context)
-                    .map(|()| Reply::Subscribe)
-                    .map_err(ErrorBody::from)
-            }
+            RoomAsk::Subscribe { wishes, layout } => self
+                .subscribe(at, wishes, layout, context)
+                .map(|()| Reply::Subscribe)
+                .map_err(ErrorBody::from),
             RoomAsk::Remove { participant } => self
                 .remove(at, participant, context)
                 .map(|()| Reply::Remove)
@@ -354,12 +352,21 @@ impl Hub {
     fn subscribe(
         &mut self,
         at: SeatRef,
-        action: MediaAction,
+        mut wishes: Vec<SubscriptionWish>,
+        layout: SlotDemand,
         context: &mut Context<'_>,
     ) -> Result<(), SubscribeError> {
         if !self.seat_mut(at).is_some_and(|seat| seat.permissions.subscribe) {
             return Err(SubscribeError::NotGranted);
         }
+        if !wishes.is_empty() {
+            // A track may be gone before the wish for it comes. What never was would be kept by
+            // the media plane for nothing.
+            let room = self.rooms.get(&at.room);
+            let known: BTreeSet<TrackId> = room.into_iter().flat_map(Room::track_ids).collect();
+            wishes.retain(|wish| known.contains(&wish.track));
+        }
+        let action = MediaAction::Subscribe { wishes, layout };
         context.media.send(at.command(action)).map_err(SubscribeError::Media)
     }
 
@@ -473,8 +480,10 @@ impl Hub {
     fn deliver(&mut self, context: &mut Context<'_>) {
         // What waits keeps waiting: each room has its own shard, and one may be stuck.
         self.undelivered.retain(|command| context.media.send(command.clone()).is_err());
-        let has_timer = self.timers.iter().any(|(_, timer)| *timer == Timer::Undelivered);
-        if !self.undelivered.is_empty() && !has_timer {
+        if self.undelivered.is_empty() {
+            return;
+        }
+        if !self.timers.iter().any(|(_, timer)| *timer == Timer::Undelivered) {
             self.timers.insert((context.now + UNDELIVERED_RETRY, Timer::Undelivered));
         }
     }
@@ -485,12 +494,6 @@ impl Hub {
 
     fn seat_mut(&mut self, at: SeatRef) -> Option<&mut Seat> {
         self.rooms.get_mut(&at.room)?.seats.get_mut(&at.participant)
-    }
-
-    fn has_track(&self, room: RoomId, track: TrackId) -> bool {
-        self.rooms
-            .get(&room)
-            .is_some_and(|room| room.seats.values().any(|it| it.publications.contains_key(&track)))
     }
 
     /// Tells everybody in a room but the one it is about: that one has its answer, and an echo

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use confer_protocol::id::{ParticipantId, UserId};
+use confer_protocol::id::{ParticipantId, TrackId, UserId};
 use confer_protocol::room::{RoomInfo, RoomSnapshot};
 use confer_protocol::server::RoomEvent;
 
@@ -49,6 +49,10 @@ impl Room {
             participants: seats.into_iter().map(Seat::info).collect(),
             slots: self.seats.get(&reader).map(|seat| seat.slots.clone()).unwrap_or_default(),
         }
+    }
+
+    pub(crate) fn track_ids(&self) -> impl Iterator<Item = TrackId> + use<'_> {
+        self.seats.values().flat_map(|seat| seat.publications.keys().copied())
     }
 
     pub(crate) fn tracks(&self) -> usize {
