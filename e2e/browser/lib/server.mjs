@@ -29,7 +29,7 @@ export async function startServer({ args = [], env = {} } = {}) {
       ...['--data-dir', path.join(data, 'data')],
       ...['--listen', `127.0.0.1:${port}`],
       ...['--udp-port', String(udpPort)],
-      ...['--announce', '127.0.0.1'],
+      ...['--announce', '127.0.0.1', '--set', 'rtc.listen=127.0.0.1'],
       ...args,
     ],
     { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },

@@ -126,13 +126,16 @@ export class LocalMedia {
 
   /** Ends the screen share, if there is one. */
   async stopScreenShare(): Promise<void> {
-    for (const source of ['screen', 'screen_audio'] as const) {
-      const publication = this.#local.publications.get(source);
-      if (publication !== undefined) {
+    // Both at once: another share may begin while the server is being told.
+    const shared = (['screen', 'screen_audio'] as const).flatMap(
+      (source) => this.#local.publications.get(source) ?? [],
+    );
+    await Promise.all(
+      shared.map((publication) => {
         publication.track.stop();
-        await this.unpublish(publication);
-      }
-    }
+        return this.unpublish(publication);
+      }),
+    );
   }
 
   /** The server has taken these, and only these. */
