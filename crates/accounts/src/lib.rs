@@ -11,6 +11,7 @@
 mod config;
 mod error;
 mod hasher;
+mod metrics;
 mod mirror;
 mod ports;
 mod rate_limit;
@@ -27,6 +28,7 @@ pub use error::{
     RegisterError, StoreError,
 };
 pub use hasher::HashError;
+pub use metrics::Metrics;
 pub use mirror::Ended;
 pub use ports::{PortFuture, Rooms};
 pub use rate_limit::{RateLimiter, Scope};

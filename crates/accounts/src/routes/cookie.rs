@@ -44,6 +44,11 @@ pub(super) fn forget(context: &Context) -> Response {
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
+/// Answers with nothing, and leaves the caller's cookie alone.
+pub(super) fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
 fn set(config: &CookieConfig, value: &str, max_age_seconds: i64) -> HeaderValue {
     let secure = if config.secure { "; Secure" } else { "" };
     let cookie = format!(

@@ -9,7 +9,7 @@ mod me;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use utoipa::OpenApi;
 
 use crate::service::Accounts;
@@ -40,6 +40,8 @@ pub fn routes(accounts: Accounts, cookies: CookieConfig) -> Router {
         .route("/v1/auth/logout", post(auth::logout))
         .route("/v1/auth/guest", post(auth::guest))
         .route("/v1/me", get(me::me))
+        .route("/v1/me/sessions", delete(me::end_own))
+        .route("/v1/users/{user}/sessions", delete(me::end_of))
         .route("/v1/rooms/{room}/invites", post(invites::create))
         .route("/v1/invites/{code}", get(invites::preview).delete(invites::revoke))
         .route("/v1/invites/{code}/accept", post(invites::accept))
@@ -60,6 +62,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         auth::logout,
         auth::guest,
         me::me,
+        me::end_own,
+        me::end_of,
         invites::create,
         invites::preview,
         invites::revoke,

@@ -17,6 +17,14 @@ impl Accounts {
     /// # Errors
     /// See [`AuthenticateError`].
     pub async fn authenticate(&self, token: &str) -> Result<Identity, AuthenticateError> {
+        let found = self.identify(token).await;
+        if found.is_err() {
+            self.inner.counters.tokens_refused.add();
+        }
+        found
+    }
+
+    async fn identify(&self, token: &str) -> Result<Identity, AuthenticateError> {
         let verifier = &self.inner.keys.verifier;
         let (key, now) = (confer_auth::key_id(token)?, self.now());
         let (claims, user) = if verifier.knows(&key) {

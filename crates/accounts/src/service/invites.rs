@@ -133,6 +133,7 @@ impl Accounts {
         let user = user.await.map_err(StoreError::from)?;
         let session = self.open(&mut transaction, user, Some(room), now).await?;
         transaction.commit().await.map_err(StoreError::from)?;
+        self.inner.counters.guests.add();
         Ok(session)
     }
 

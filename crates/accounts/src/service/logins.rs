@@ -32,6 +32,7 @@ impl Accounts {
         }
         let session = self.open(&mut transaction, user, None, now).await?;
         transaction.commit().await.map_err(StoreError::from)?;
+        self.inner.counters.registered.add();
         Ok(session)
     }
 
@@ -52,6 +53,7 @@ impl Accounts {
         let stored = account.as_ref().map(|account| account.password_hash.clone());
         let checked = self.inner.hasher.check(password, stored).await.map_err(LoginError::Hash)?;
         let (Some(account), Checked::Right { rehashed }) = (account, checked) else {
+            self.inner.counters.logins_refused.add();
             return Err(LoginError::WrongCredentials);
         };
 
@@ -65,6 +67,7 @@ impl Accounts {
         }
         let session = self.open(&mut transaction, account.user, None, now).await?;
         transaction.commit().await.map_err(StoreError::from)?;
+        self.inner.counters.logins.add();
         Ok(session)
     }
 }

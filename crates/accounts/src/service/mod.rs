@@ -18,6 +18,7 @@ use tokio::sync::broadcast;
 use crate::config::{Clock, Config, Keys};
 use crate::error::{RateLimited, StoreError};
 use crate::hasher::Hasher;
+use crate::metrics::{Counters, Metrics};
 use crate::mirror::{Ended, Mirror};
 use crate::ports::Rooms;
 use crate::rate_limit::RateLimiter;
@@ -44,6 +45,7 @@ struct Inner {
     mirror: Mirror,
     subjects: Subjects,
     limiter: Mutex<RateLimiter>,
+    counters: Counters,
 }
 
 impl Accounts {
@@ -61,8 +63,9 @@ impl Accounts {
         let hasher = Hasher::new(&config).await?;
         let mirror = Mirror::load(&pool, clock.now()).await?;
         let limiter = Mutex::new(RateLimiter::new(config.rate_limits));
-        let subjects = Subjects::default();
-        let inner = Inner { pool, rooms, keys, config, clock, hasher, mirror, subjects, limiter };
+        let (subjects, counters) = (Subjects::default(), Counters::default());
+        let inner =
+            Inner { pool, rooms, keys, config, clock, hasher, mirror, subjects, limiter, counters };
         let accounts = Self { inner: Arc::new(inner) };
         let running = Running::start(accounts.clone());
         Ok((accounts, running))
@@ -90,6 +93,11 @@ impl Accounts {
         self.inner.mirror.listen()
     }
 
+    /// What was counted since the start.
+    pub fn metrics(&self) -> Metrics {
+        self.inner.counters.snapshot()
+    }
+
     /// The keys with which applications sign tokens.
     pub fn api_keys(&self) -> ApiKeys {
         ApiKeys::new(self.inner.pool.clone(), self.inner.clock.clone())
@@ -101,7 +109,11 @@ impl Accounts {
     ) -> Result<(), RateLimited> {
         let mut limiter = self.inner.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         // Tokio's clock, which tests can hold.
-        take(&mut limiter, tokio::time::Instant::now().into_std())
+        let taken = take(&mut limiter, tokio::time::Instant::now().into_std());
+        if taken.is_err() {
+            self.inner.counters.rate_limited.add();
+        }
+        taken
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -66,10 +66,12 @@ impl Accounts {
             self.end_family(&mut transaction, id, now).await?;
             transaction.commit().await.map_err(StoreError::from)?;
             self.inner.mirror.revoke(id, now);
+            self.inner.counters.refresh_reuses.add();
             tracing::warn!(user.id = %family.user.id, "a spent refresh token was used again");
             return Err(RefreshError::Reused);
         };
         transaction.commit().await.map_err(StoreError::from)?;
+        self.inner.counters.refreshes.add();
 
         let room = self.guest_room(family.room).await.map_err(RefreshError::Rooms)?;
         let (access, access_expires_at) = self.mint(&family.user, family.room, id, now);
@@ -100,6 +102,7 @@ impl Accounts {
         self.end_family(&mut transaction, family, now).await?;
         transaction.commit().await?;
         self.inner.mirror.revoke(family, now);
+        self.inner.counters.revocations.add();
         Ok(())
     }
 
@@ -115,6 +118,7 @@ impl Accounts {
         sql::revocation::insert(&mut *transaction, user.0, now, forget_after).await?;
         transaction.commit().await?;
         self.inner.mirror.revoke(user.0, now);
+        self.inner.counters.revocations.add();
         Ok(())
     }
 

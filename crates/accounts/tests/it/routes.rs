@@ -1,10 +1,13 @@
 use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
+use confer_accounts::{Config, Metrics, Rate, RateLimits};
+use confer_auth::{Claims, Grants, RoomScope};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Call, PASSWORD, World};
+use crate::support::{Answer, Call, PASSWORD, World, config};
 
 fn account(email: &str) -> Value {
     json!({"email": email, "password": PASSWORD, "name": "Alice"})
@@ -105,6 +108,65 @@ async fn the_cookie_works_only_for_deliberate_requests_of_known_origins() {
 }
 
 #[tokio::test]
+async fn a_lost_device_is_logged_out_from_another() {
+    let world = World::new().await;
+    let app = world.app();
+    let lost = register(&app, "alice@example.org").await;
+    let here = json!({"email": "alice@example.org", "password": PASSWORD});
+    let here = Call::new("POST", "/v1/auth/login").json(here).send(&app).await;
+    let ended = Call::new("DELETE", "/v1/me/sessions").bearer(here.token()).send(&app).await;
+    assert_eq!(ended.status, StatusCode::NO_CONTENT);
+    assert_eq!(ended.refresh_cookie(), "confer_refresh=");
+    for login in [lost, here] {
+        assert_eq!(refresh(login.refresh_cookie()).send(&app).await.body["code"], "revoked");
+        let me = Call::new("GET", "/v1/me").bearer(login.token()).send(&app).await;
+        assert_eq!(me.body["code"], "revoked");
+    }
+}
+
+#[tokio::test]
+async fn a_back_end_that_moderates_everything_may_end_anybody_s_sessions() {
+    let world = World::new().await;
+    let app = world.app();
+    let alice = register(&app, "alice@example.org").await;
+    let id = alice.body["user"]["id"].as_str().expect("users have ids").to_owned();
+    let end = || Call::new("DELETE", &format!("/v1/users/{id}/sessions"));
+    let key = world.accounts.create_api_key().await.expect("it is written").signing_key();
+    let token = |rooms, moderate| {
+        let grants = Grants { rooms, moderate, ..Grants::default() };
+        let base = Claims::new("back end", world.clock.now(), Duration::from_secs(60));
+        key.sign(&Claims { grants, ..base }).expect("it is small").expose().to_owned()
+    };
+    for short in [token(RoomScope::All, false), token(RoomScope::Member, true)] {
+        assert_eq!(end().bearer(&short).send(&app).await.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(end().bearer(alice.token()).send(&app).await.status, StatusCode::FORBIDDEN);
+    let enough = token(RoomScope::All, true);
+    assert_eq!(end().bearer(&enough).send(&app).await.status, StatusCode::NO_CONTENT);
+    let me = Call::new("GET", "/v1/me").bearer(alice.token()).send(&app).await;
+    assert_eq!(me.body["code"], "revoked");
+}
+
+#[tokio::test]
+async fn what_happens_is_counted() {
+    let world = World::new().await;
+    let app = world.app();
+    let registered = register(&app, "alice@example.org").await;
+    let wrong = json!({"email": "alice@example.org", "password": "incorrect horse"});
+    Call::new("POST", "/v1/auth/login").json(wrong).send(&app).await;
+    refresh(registered.refresh_cookie()).send(&app).await;
+    Call::new("GET", "/v1/me").bearer("junk").send(&app).await;
+    let expected = Metrics {
+        registered: 1,
+        logins_refused: 1,
+        refreshes: 1,
+        tokens_refused: 1,
+        ..Metrics::default()
+    };
+    assert_eq!(world.accounts.metrics(), expected);
+}
+
+#[tokio::test]
 async fn invites_over_http() {
     let world = World::new().await;
     let app = world.app();
@@ -144,18 +206,27 @@ async fn invites_over_http() {
 
 #[tokio::test]
 async fn every_unauthenticated_route_is_rate_limited_by_address() {
-    let world = World::new().await;
+    // So slow that nothing is given back while the test runs.
+    let hour = Duration::from_secs(60 * 60);
+    let rate_limits = RateLimits {
+        register: Rate::new(30, hour),
+        login: Rate::new(50, hour),
+        login_account: Rate::new(10, hour),
+        refresh: Rate::new(40, hour),
+        invite: Rate::new(20, hour),
+        ..RateLimits::default()
+    };
+    let world = World::with(Config { rate_limits, ..config() }).await;
     let app = world.app();
     let routes = [
         ("POST", "/v1/auth/register", 30),
         ("POST", "/v1/auth/login", 50),
-        ("POST", "/v1/auth/refresh", 200),
-        ("POST", "/v1/auth/guest", 100),
+        ("POST", "/v1/auth/refresh", 40),
+        ("POST", "/v1/auth/guest", 20),
         ("GET", "/v1/invites/junk", 0),
         ("POST", "/v1/auth/logout", 0),
     ];
     // The last two share a bucket with one before them, which is empty by then.
-    tokio::time::pause();
     for (method, path, burst) in routes {
         let call = || {
             let call = Call::new(method, path).header("x-confer-client", "test");
@@ -196,7 +267,9 @@ fn every_route_is_described() {
             "/v1/invites/{code}",
             "/v1/invites/{code}/accept",
             "/v1/me",
+            "/v1/me/sessions",
             "/v1/rooms/{room}/invites",
+            "/v1/users/{user}/sessions",
         ]
     );
 }

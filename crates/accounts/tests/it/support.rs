@@ -8,7 +8,8 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use confer_accounts::{
-    Accounts, Clock, Config, CookieConfig, Keys, PasswordCost, PortFuture, Rooms, Running, routes,
+    Accounts, Clock, Config, CookieConfig, Keys, PasswordCost, PortFuture, Rate, RateLimits, Rooms,
+    Running, routes,
 };
 use confer_auth::{Identity, Limits, Secret, SigningKey, Verifier, VerifyingKey};
 use confer_http::{Authentication, ClientAddr};
@@ -172,10 +173,12 @@ pub(crate) async fn another_node(
         .expect("the database is there")
 }
 
-/// Passwords that cost nothing.
+/// Passwords that cost nothing, and an account whose attempts do not come back while a test runs.
 pub(crate) fn config() -> Config {
     let password_cost = PasswordCost { memory_kib: 16, iterations: 1, parallelism: 1 };
-    Config { password_cost, ..Config::default() }
+    let login_account = Rate::new(10, Duration::from_secs(60 * 60));
+    let rate_limits = RateLimits { login_account, ..RateLimits::default() };
+    Config { password_cost, rate_limits, ..Config::default() }
 }
 
 fn keys() -> Keys {
