@@ -92,7 +92,7 @@ impl Line {
     }
 
     /// Says what is left to say, says goodbye, and waits a moment for the peer to say it too.
-    pub(crate) async fn close(mut self, code: CloseCode) {
+    pub(crate) async fn close(&mut self, code: CloseCode) {
         let farewell = async {
             for text in std::mem::take(&mut self.pending) {
                 self.socket.feed(Message::Text(text)).await?;

@@ -21,7 +21,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 }
 
 /// Allocated for each socket at once, so small; larger frames are read in parts.
-const READ_BUFFER_BYTES: usize = 4096;
+const READ_BUFFER_BYTES: usize = 2048;
 
 async fn connect(
     State(shared): State<Arc<Shared>>,

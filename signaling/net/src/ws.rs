@@ -48,7 +48,7 @@ pub(crate) async fn serve(
     if let Some(token) = token {
         session.handle_input(Input::Token(token), now);
     }
-    let driver = Driver {
+    let mut driver = Driver {
         connection,
         session,
         line: Line::new(socket),
@@ -59,7 +59,15 @@ pub(crate) async fn serve(
         waiting: Some(waiting),
         shared,
     };
-    driver.drive(goodbye).await;
+    match driver.drive().await {
+        End::Gone(parting) => goodbye.say(parting).await,
+        End::Close(code) => {
+            goodbye.say(Parting::Lost).await;
+            driver.shared.board.counters.count_close(code);
+            tracing::debug!(connection.id = connection.0, ?code, "socket closed");
+            driver.line.close(code).await;
+        }
+    }
 }
 
 struct Driver {
@@ -102,11 +110,11 @@ enum Happened {
 }
 
 impl Driver {
-    async fn drive(mut self, goodbye: Goodbye) {
-        let end = loop {
+    async fn drive(&mut self) -> End {
+        loop {
             // 1. Drain: the session says all it has to say before it hears more.
             if let Err(end) = self.obey().await {
-                break end;
+                return end;
             }
 
             // 2. Wait for exactly one thing. While a frame waits for the peer nothing is taken on
@@ -125,17 +133,7 @@ impl Driver {
 
             // 3. Apply it.
             if let Err(end) = self.apply(happened).await {
-                break end;
-            }
-        };
-
-        match end {
-            End::Gone(parting) => goodbye.say(parting).await,
-            End::Close(code) => {
-                goodbye.say(Parting::Lost).await;
-                self.shared.board.counters.count_close(code);
-                tracing::debug!(connection.id = self.connection.0, ?code, "socket closed");
-                self.line.close(code).await;
+                return end;
             }
         }
     }
