@@ -44,7 +44,8 @@ pub enum Signal {
     /// Somebody published this.
     Message(Bytes),
     /// Something may have been missed: the subscriber was slow, or the way to other nodes was away
-    /// and is back.
+    /// and is back. Over Redis also the word that other nodes are heard from here on, when nobody
+    /// in this process had subscribed to the topic before.
     Lagged,
 }
 
@@ -106,7 +107,12 @@ impl Bus {
 
     /// Whether anybody could hear `topic`: a subscriber in this process, or another node.
     pub fn reaches_anybody(&self, topic: &Topic) -> bool {
-        self.remote.is_some() || self.local.is_subscribed(topic)
+        self.remote.is_some() || self.local.subscribers(topic) > 0
+    }
+
+    /// How many subscriptions of this process there are to `topic`.
+    pub fn subscribers(&self, topic: &Topic) -> usize {
+        self.local.subscribers(topic)
     }
 
     /// Receives what is published on `topic` from now on, until it is dropped.

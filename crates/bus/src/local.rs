@@ -39,8 +39,8 @@ impl Local {
         }
     }
 
-    pub(crate) fn is_subscribed(&self, topic: &Topic) -> bool {
-        self.lock().contains_key(topic)
+    pub(crate) fn subscribers(&self, topic: &Topic) -> usize {
+        self.lock().get(topic).map_or(0, broadcast::Sender::receiver_count)
     }
 
     /// Tells the subscribers of these topics that they may have missed something.

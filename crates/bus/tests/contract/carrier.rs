@@ -1,0 +1,155 @@
+//! Two nodes on one carrier, and a Redis of the test's own.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use confer_bus::{Bus, RedisConfig, Signal, Subscription, Topic};
+use tempfile::TempDir;
+
+/// Longer than anything takes here; reached only when something is lost for good.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    Memory,
+    Redis,
+}
+
+pub(crate) struct Nodes {
+    pub(crate) one: Bus,
+    pub(crate) two: Bus,
+    carrier: Carrier,
+    /// Ends with the test.
+    _redis: Option<RedisServer>,
+}
+
+impl Nodes {
+    pub(crate) async fn start(carrier: Carrier) -> Self {
+        match carrier {
+            Carrier::Memory => {
+                let bus = Bus::memory();
+                Self { one: bus.clone(), two: bus, carrier, _redis: None }
+            }
+            Carrier::Redis => {
+                let redis = RedisServer::start();
+                let (one, two) = (redis.bus(), redis.bus());
+                // A first message that crosses shows that the publishing side is connected too.
+                for (from, to) in [(&one, &two), (&two, &one)] {
+                    let topic = Topic::new("hello");
+                    let mut heard = to.subscribe(&topic);
+                    assert_eq!(signal(&mut heard).await, Signal::Lagged);
+                    from.publish(&topic, Bytes::new());
+                    assert_eq!(signal(&mut heard).await, Signal::Message(Bytes::new()));
+                }
+                Self { one, two, carrier, _redis: Some(redis) }
+            }
+        }
+    }
+
+    /// Subscribes and waits until the other node is heard as well.
+    pub(crate) async fn listen(&self, node: &Bus, topic: &Topic) -> Subscription {
+        let mut subscription = node.subscribe(topic);
+        let is_first = subscription_is_first(node, topic);
+        if self.carrier == Carrier::Redis && is_first {
+            assert_eq!(signal(&mut subscription).await, Signal::Lagged);
+        }
+        subscription
+    }
+}
+
+/// Only a node's first subscription to a topic makes it ask Redis, and is told when that is done.
+fn subscription_is_first(node: &Bus, topic: &Topic) -> bool {
+    node.subscribers(topic) == 1
+}
+
+pub(crate) fn message(number: u32) -> Bytes {
+    Bytes::copy_from_slice(&number.to_be_bytes())
+}
+
+/// The next message, whatever else is signalled.
+pub(crate) async fn next(subscription: &mut Subscription) -> Bytes {
+    loop {
+        if let Signal::Message(bytes) = signal(subscription).await {
+            return bytes;
+        }
+    }
+}
+
+pub(crate) async fn signal(subscription: &mut Subscription) -> Signal {
+    tokio::time::timeout(PATIENCE, subscription.next()).await.expect("a signal comes")
+}
+
+/// A Redis on a socket in a directory of its own; it stops when dropped.
+pub(crate) struct RedisServer {
+    child: Child,
+    directory: TempDir,
+}
+
+impl RedisServer {
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a writable /tmp");
+        let child = launch(directory.path());
+        Self { child, directory }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis+unix://{}", socket(self.directory.path()).display())
+    }
+
+    /// A node on this server that does not wait long for it.
+    pub(crate) fn bus(&self) -> Bus {
+        let config = RedisConfig {
+            first_pause: Duration::from_millis(5),
+            longest_pause: Duration::from_millis(50),
+            ..RedisConfig::new(self.url())
+        };
+        Bus::redis(config).expect("a URL")
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it ran");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Starts it again where it was.
+    pub(crate) fn restart(&mut self) {
+        let _ = std::fs::remove_file(socket(self.directory.path()));
+        self.child = launch(self.directory.path());
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn socket(directory: &Path) -> PathBuf {
+    directory.join("redis.sock")
+}
+
+/// Starts the server and waits until it says that it is ready.
+fn launch(directory: &Path) -> Child {
+    let mut child = Command::new("redis-server")
+        .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+        .arg(socket(directory))
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("redis-server is installed: `make test` sees to it");
+    let output = child.stdout.take().expect("piped");
+    let mut lines = BufReader::new(output).lines();
+    let is_ready = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .any(|line| line.to_lowercase().contains("ready to accept connections"));
+    assert!(is_ready, "redis-server started");
+    // Read on, so that the server never waits for its log.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    child
+}
