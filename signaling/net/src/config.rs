@@ -15,6 +15,9 @@ pub struct Config {
     pub connections: usize,
     /// Sockets that have not presented a token yet; more are refused with 503. Default: 1 000.
     pub unauthenticated_connections: usize,
+    /// Of these, sockets of one address (IPv6: of one /64 network); more are refused with 429.
+    /// Default: 64.
+    pub unauthenticated_per_address: usize,
     /// Frames that wait for one socket before it is closed as too slow. Default: 2048.
     pub outgoing_frames: usize,
     /// Bytes that wait for one socket before it is closed as too slow. Default: 1 MiB.
@@ -39,6 +42,7 @@ impl Default for Config {
             server: "confer".to_owned(),
             connections: 20_000,
             unauthenticated_connections: 1_000,
+            unauthenticated_per_address: 64,
             outgoing_frames: 2048,
             outgoing_bytes: 1024 * 1024,
             port_timeout: Duration::from_secs(10),

@@ -16,6 +16,7 @@ mod metrics;
 mod outbox;
 mod router;
 mod signaling;
+mod waiting_room;
 mod ws;
 
 pub use config::{Config, Origins};

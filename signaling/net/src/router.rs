@@ -1,18 +1,19 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
-use confer_http::ApiError;
+use axum::{Extension, Router};
+use confer_http::{ApiError, ClientAddr};
 use confer_protocol::error::{CloseCode, ErrorBody, ErrorCode};
 
 use crate::handshake::{check_origin, offered};
 use crate::signaling::Shared;
+use crate::waiting_room::Full;
 use crate::ws;
 
 /// Every route of signaling.
@@ -26,6 +27,7 @@ const READ_BUFFER_BYTES: usize = 2048;
 async fn connect(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
+    address: Option<Extension<ClientAddr>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let mut upgrade = upgrade.map_err(|rejection| {
@@ -37,9 +39,16 @@ async fn connect(
         let message = "The server is about to restart: reconnect in a moment.";
         return Err(unavailable(&shared, ErrorCode::Draining, message));
     }
+    let address = address.map(|Extension(ClientAddr(address))| address);
     let full = || unavailable(&shared, ErrorCode::Unavailable, "The server has no free socket.");
     let place = Arc::clone(&shared.connections).try_acquire_owned().map_err(|_| full())?;
-    let waiting = Arc::clone(&shared.unauthenticated).try_acquire_owned().map_err(|_| full())?;
+    let waiting = shared.waiting_room.enter(address).map_err(|reason| match reason {
+        Full::Room => full(),
+        Full::Address => {
+            let message = "Too many sockets of your address have presented no token yet.";
+            unavailable(&shared, ErrorCode::RateLimited, message)
+        }
+    })?;
 
     let offered = offered(&headers);
     if let Some(protocol) = offered.selected {

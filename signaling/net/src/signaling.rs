@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::hub_task::{self, HUB_CAPACITY, ToHub};
 use crate::metrics::{Counters, Metrics};
 use crate::router;
+use crate::waiting_room::WaitingRoom;
 
 /// The parts signaling speaks to.
 #[derive(Clone)]
@@ -39,7 +40,10 @@ pub fn start(
         limits: Arc::new(config.limits.clone()),
         server: config.server.as_str().into(),
         connections: Arc::new(Semaphore::new(config.connections)),
-        unauthenticated: Arc::new(Semaphore::new(config.unauthenticated_connections)),
+        waiting_room: Arc::new(WaitingRoom::new(
+            config.unauthenticated_connections,
+            config.unauthenticated_per_address,
+        )),
         next_connection: AtomicU64::new(0),
         draining: AtomicBool::new(false),
         tracker: TaskTracker::new(),
@@ -114,7 +118,7 @@ pub(crate) struct Shared {
     pub(crate) hub: mpsc::Sender<ToHub>,
     pub(crate) board: Arc<Board>,
     pub(crate) connections: Arc<Semaphore>,
-    pub(crate) unauthenticated: Arc<Semaphore>,
+    pub(crate) waiting_room: Arc<WaitingRoom>,
     pub(crate) draining: AtomicBool,
     next_connection: AtomicU64,
     tracker: TaskTracker,

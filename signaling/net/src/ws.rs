@@ -15,7 +15,6 @@ use confer_signaling_core::session::{Input, Output};
 use confer_signaling_core::{Ask, ChatAsk, ConnectionId, Session};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::calls::{self, Call, Called};
@@ -24,13 +23,14 @@ use crate::line::{Heard, Line};
 use crate::metrics::add;
 use crate::outbox::{Outbox, OutboxLimits, Outgoing};
 use crate::signaling::Shared;
+use crate::waiting_room::Place;
 
 /// Runs one socket to its end. `waiting` is given back when the socket has presented a token.
 pub(crate) async fn serve(
     socket: WebSocket,
     token: Option<String>,
     shared: Arc<Shared>,
-    waiting: OwnedSemaphorePermit,
+    waiting: Place,
 ) {
     let connection = shared.next_connection();
     let limits =
@@ -79,7 +79,7 @@ struct Driver {
     sends: Sends,
     feed: Option<Box<dyn ChatFeed>>,
     /// The place among those that have not presented a token.
-    waiting: Option<OwnedSemaphorePermit>,
+    waiting: Option<Place>,
     shared: Arc<Shared>,
 }
 

@@ -70,6 +70,19 @@ async fn a_socket_without_a_token_is_closed_at_the_deadline() {
 }
 
 #[tokio::test]
+async fn sockets_without_a_token_are_few_and_those_with_one_do_not_count() {
+    let config = Config { unauthenticated_connections: 1, ..Config::default() };
+    let service = serve(config).await;
+    let _alice = Client::connect(service.address, "alice").await;
+    let mut unknown = Client::open(service.address, &["confer.v1"]).await.expect("accepted");
+    let refused = Client::open(service.address, &["confer.v1"]).await;
+    assert_eq!(refused.err().map(|status| status.as_u16()), Some(503));
+    unknown.post(Request::Auth { token: "bob".to_owned() }).await;
+    unknown.welcome().await;
+    assert!(Client::open(service.address, &["confer.v1"]).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_token_that_runs_out_is_announced_and_then_ends_the_socket() {
     let service = serve(Config::default()).await;
     let mut client = Client::connect(service.address, "alice.1").await;
