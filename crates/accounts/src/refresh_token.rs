@@ -129,6 +129,19 @@ mod tests {
         assert_ne!(second.successor(&key('k')).hash(), first.hash());
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(7),
+            failure_persistence: None,
+            ..proptest::prelude::ProptestConfig::default()
+        })]
+
+        #[test]
+        fn no_text_but_our_own_is_a_token(text in ".{0,120}|[A-Za-z0-9_-]{80,90}") {
+            proptest::prop_assert_eq!(RefreshToken::parse(&text, &key('k')), None);
+        }
+    }
+
     #[test]
     fn tokens_are_never_printed() {
         let token = RefreshToken::first(Uuid::from_u128(7), &key('k'));

@@ -187,6 +187,24 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(7),
+            failure_persistence: None,
+            ..proptest::prelude::ProptestConfig::default()
+        })]
+
+        #[test]
+        fn whatever_is_typed_is_taken_whole_or_refused(text in "\\PC{0,300}|.{0,300}") {
+            if let Ok(name) = DisplayName::parse(&text) {
+                proptest::prop_assert_eq!(name.as_str(), text.trim());
+            }
+            if let Ok(email) = Email::parse(&text) {
+                proptest::prop_assert!(email.as_str().contains('@') && email.as_str().len() <= 254);
+            }
+        }
+    }
+
     #[test]
     fn what_people_type_is_never_printed() {
         let all = Registration::parse("alice@example.org", "correct horse".into(), "Alice");

@@ -41,6 +41,7 @@ async fn keep_up(accounts: Accounts, mut stopped: watch::Receiver<bool>) {
     let mut renew = tokio::time::interval(accounts.inner.config.mirror_interval);
     let mut forget = tokio::time::interval(FORGET_INTERVAL);
     renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut failing = false;
     loop {
         let done = tokio::select! {
             _ = stopped.changed() => return,
@@ -49,9 +50,19 @@ async fn keep_up(accounts: Accounts, mut stopped: watch::Receiver<bool>) {
             }
             _ = forget.tick() => clean_up(&accounts).await,
         };
-        if let Err(error) = done {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::warn!(cause, "keys and revocations are not up to date: {error}");
+        // Said once: an outage is long, and whoever is woken by it knows.
+        match done {
+            Err(error) if !failing => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(cause, "keys and revocations are not up to date: {error}");
+                failing = true;
+            }
+            Err(_) => {}
+            Ok(()) if failing => {
+                tracing::info!("keys and revocations are up to date again");
+                failing = false;
+            }
+            Ok(()) => {}
         }
     }
 }

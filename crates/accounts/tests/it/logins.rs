@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use confer_accounts::{AuthenticateError, LoginError, RefreshError, RegisterError, Session};
 use confer_auth::{RoomScope, TokenError};
+use confer_protocol::error::{ErrorBody, ErrorCode};
 
 use crate::support::{PASSWORD, World, another_node, config};
 
@@ -211,6 +212,26 @@ async fn what_one_node_revokes_another_hears_of() {
     world.accounts.logout(&session.refresh.expose()).await.expect("it is written");
     assert!(ended.recv().await.expect("the other node looks").covers(&identity));
     assert!(other.authenticate(session.access.expose()).await.is_err());
+}
+
+#[tokio::test]
+async fn without_the_database_tokens_are_still_known_and_the_rest_says_to_try_again() {
+    let world = World::new().await;
+    let session = register(&world, "alice@example.org").await;
+    world.database.pool().close().await;
+    world.accounts.authenticate(session.access.expose()).await.expect("it needs no database");
+    let login = world.accounts.login("alice@example.org", PASSWORD.to_owned()).await;
+    let refresh = world.accounts.refresh(&session.refresh.expose()).await;
+    let register = world.accounts.register("b@example.org", PASSWORD.to_owned(), "Bob").await;
+    let errors: [ErrorBody; 3] = [
+        login.expect_err("it is away").into(),
+        refresh.expect_err("it is away").into(),
+        register.expect_err("it is away").into(),
+    ];
+    for error in errors {
+        assert_eq!(error.code, ErrorCode::Unavailable);
+        assert!(error.retry_after_ms.is_some());
+    }
 }
 
 #[tokio::test]

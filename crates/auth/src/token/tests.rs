@@ -193,6 +193,30 @@ fn a_back_end_may_sign_with_ed25519() {
     assert!(VerifyingKey::ed25519("AAAA").is_err());
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        rng_seed: proptest::test_runner::RngSeed::Fixed(7),
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::default()
+    })]
+
+    #[test]
+    fn no_text_is_taken_for_a_token(text in ".{0,300}|[A-Za-z0-9_.-]{0,300}") {
+        proptest::prop_assert!(verifier().verify(&text, at(0)).is_err());
+    }
+
+    /// A signed header and payload of any shape are refused or read, and never stop the server.
+    #[test]
+    fn no_payload_stops_the_server(sub in ".{0,300}", times in proptest::array::uniform3(proptest::num::i64::ANY)) {
+        let [iat, exp, nbf] = times;
+        let odd = Claims { iat, exp, nbf: Some(nbf), ..Claims::new(sub, at(0), MINUTE) };
+        if let Ok(token) = signer().sign(&odd) {
+            let read = verifier().verify(token.expose(), at(0)).is_ok();
+            proptest::prop_assert!(!read || (iat..exp).contains(&START) || exp - iat <= 86_400);
+        }
+    }
+}
+
 #[test]
 fn tokens_are_never_printed() {
     let token = signer().sign(&claims()).expect("it is small");
