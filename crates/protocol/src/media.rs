@@ -1,8 +1,8 @@
 //! What signaling and the media plane tell each other. Inside the server, never on a socket.
 //!
 //! Commands about one participant are applied in the order they were given. Every
-//! [`MediaCommand::Offer`] is answered by exactly one [`MediaEvent::Answered`]; events about a
-//! participant end after its [`MediaCommand::Leave`].
+//! [`MediaAction::Offer`] is answered by exactly one [`MediaHappening::Answered`]; events about a
+//! participant end after its [`MediaAction::Leave`].
 
 use crate::client::SubscriptionWish;
 use crate::error::ErrorBody;
