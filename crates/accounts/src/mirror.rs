@@ -28,6 +28,11 @@ const ENDED_CAPACITY: usize = 1024;
 pub struct Ended(Uuid);
 
 impl Ended {
+    /// The login's or the user's id; no login has a user's.
+    pub fn id(&self) -> Uuid {
+        self.0
+    }
+
     /// Whether it is this identity's login, or all logins of this user.
     pub fn covers(&self, identity: &Identity) -> bool {
         self.0 == identity.family || self.0 == identity.user_id().0
