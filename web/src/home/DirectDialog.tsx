@@ -38,8 +38,8 @@ function DirectForm({ onOpen }: { onOpen: (email: string) => Promise<void> }) {
     try {
       await onOpen(email.trim());
     } catch (error) {
-      const { title, hint, fields } = explain(error, DIRECT_WORDING);
-      setProblem(fields.email ?? `${title}. ${hint}`);
+      const { title, hint } = explain(error, DIRECT_WORDING);
+      setProblem(`${title}. ${hint}`);
       setBusy(false);
     }
   }
