@@ -110,6 +110,11 @@ impl Database {
         Ok(())
     }
 
+    /// How a private server ended, if it has.
+    pub(crate) fn ended(&self) -> Option<std::process::ExitStatus> {
+        self.cluster.as_ref().and_then(Cluster::ended)
+    }
+
     /// Closes the pool and stops a private server.
     pub(crate) async fn close(self) -> Result<(), StopError> {
         self.pool.close().await;

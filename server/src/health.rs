@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use confer_sfu_net::SfuHandle;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -11,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What readiness depends on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Health {
     pub(crate) pool: PgPool,
+    pub(crate) sfu: Option<SfuHandle>,
     /// Set as soon as draining begins.
     pub(crate) stopping: CancellationToken,
 }
@@ -27,6 +29,9 @@ pub(crate) async fn alive() -> &'static str {
 pub(crate) async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
     if health.stopping.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+    }
+    if health.sfu.as_ref().is_some_and(|sfu| !sfu.is_alive()) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "media\n");
     }
     let asked = sqlx::query("SELECT 1").execute(&health.pool);
     match tokio::time::timeout(DATABASE_PATIENCE, asked).await {

@@ -25,6 +25,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::assemble::{Server, StartError};
 use crate::cli::{Cli, Command, ConfigCommand, TokenCommand};
@@ -56,6 +57,7 @@ fn serve(sources: &Sources) -> Result<(), Failure> {
     // 2. Load.
     let config = Config::load(sources)?;
     start_logging(&config)?;
+    raise_file_limit();
     runtime()?.block_on(async {
         let stop = Stop::on_signals().map_err(|error| Failure::Other(error.into()))?;
         // 3. Assemble.
@@ -67,6 +69,13 @@ fn serve(sources: &Sources) -> Result<(), Failure> {
         // 4. Run, and 5. drain.
         server.run(&stop).await.map_err(|error| Failure::Other(error.into()))
     })
+}
+
+/// Every socket is an open file, and the usual soft limit is 1024.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it may not be raised, the limit stays as the operator wants it.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Log lines go to standard error, so that standard output is for people alone.

@@ -23,6 +23,7 @@ mod signaling;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod turn;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ pub(crate) use log::{LogFormat, LogSection};
 pub(crate) use node::Role;
 pub(crate) use rtc::RtcConfig;
 pub(crate) use tls::TlsConfig;
+pub(crate) use turn::TurnConfig;
 pub(crate) use value::{Raw, Secret, Setting};
 
 use section::{Section, full_key};
@@ -52,12 +54,13 @@ pub(crate) struct Settings {
     signaling: signaling::SignalingSection,
     chat: chat::ChatSection,
     accounts: accounts::AccountsSection,
+    turn: turn::TurnSection,
     log: LogSection,
 }
 
 impl Settings {
     /// The sections in the order documents list them.
-    fn sections(&self) -> [&dyn Section; 10] {
+    fn sections(&self) -> [&dyn Section; 11] {
         [
             &self.node,
             &self.http,
@@ -68,11 +71,12 @@ impl Settings {
             &self.signaling,
             &self.chat,
             &self.accounts,
+            &self.turn,
             &self.log,
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 10] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 11] {
         [
             &mut self.node,
             &mut self.http,
@@ -83,6 +87,7 @@ impl Settings {
             &mut self.signaling,
             &mut self.chat,
             &mut self.accounts,
+            &mut self.turn,
             &mut self.log,
         ]
     }
@@ -126,6 +131,7 @@ pub(crate) struct Config {
     pub(crate) signaling: confer_signaling_core::Limits,
     pub(crate) chat: confer_chat::Config,
     pub(crate) accounts: confer_accounts::Config,
+    pub(crate) turn: Option<TurnConfig>,
     pub(crate) log: LogSection,
 }
 
@@ -155,6 +161,7 @@ impl Config {
             signaling: settings.signaling.resolve()?,
             chat: settings.chat.resolve(),
             accounts: settings.accounts.resolve()?,
+            turn: settings.turn.resolve()?,
             log: settings.log,
         })
     }

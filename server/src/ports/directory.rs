@@ -3,17 +3,20 @@ use std::time::Duration;
 use confer_accounts::Accounts;
 use confer_auth::{Identity, RoomScope};
 use confer_chat::ChatService;
+use confer_protocol::Timestamp;
 use confer_protocol::error::{ErrorBody, ErrorCode};
 use confer_protocol::id::{RoomId, UserId};
 use confer_protocol::server::IceServer;
 use confer_signaling_core::ports::{Admission, PortFuture};
 
 use crate::clock;
+use crate::config::TurnConfig;
 
 /// Accounts and rooms, as signaling sees them.
 pub(crate) struct Directory {
     pub(crate) accounts: Accounts,
     pub(crate) chat: ChatService,
+    pub(crate) turn: Option<TurnConfig>,
 }
 
 impl confer_signaling_core::ports::Directory for Directory {
@@ -51,9 +54,17 @@ impl confer_signaling_core::ports::Directory for Directory {
         })
     }
 
-    /// None: the media plane is reached directly.
-    fn ice_servers(&self, _: &Identity) -> Vec<IceServer> {
-        Vec::new()
+    /// Only relays: the media plane itself is reached without STUN.
+    fn ice_servers(&self, identity: &Identity) -> Vec<IceServer> {
+        let Some(turn) = &self.turn else { return Vec::new() };
+        let expires_at = Timestamp(clock::now().0 + turn.credential_lifetime);
+        let user = identity.user_id().to_string();
+        let credentials = confer_auth::turn::credentials(&turn.secret, &user, expires_at);
+        vec![IceServer {
+            urls: turn.urls.clone(),
+            username: Some(credentials.username),
+            credential: Some(credentials.password),
+        }]
     }
 }
 

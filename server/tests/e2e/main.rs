@@ -3,6 +3,7 @@
 mod chat;
 mod client;
 mod durability;
+mod http;
 mod process;
 mod starting;
 mod stopping;

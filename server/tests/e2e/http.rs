@@ -1,0 +1,150 @@
+//! What everybody meets who speaks HTTP to the server, whatever the route.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use confer_protocol::error::ErrorCode;
+use confer_protocol::rest::Problem;
+use confer_protocol::{BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL};
+use futures::StreamExt;
+use reqwest::StatusCode;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::client::Person;
+use crate::process::Setup;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_can_be_opened_over_a_self_signed_certificate() {
+    let mut setup = Setup::private().argument("--tls=self-signed");
+    let confer = setup.start();
+    assert!(confer.url.starts_with("https://"), "{}", confer.url);
+
+    // As a browser that was told to trust it: this certificate and no other.
+    let path = setup.data_dir().join("tls/self-signed.crt");
+    let certificate = CertificateDer::from_pem_file(path).expect("it was made");
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).expect("it can be trusted");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider speaks TLS")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+
+    let tcp = tokio::net::TcpStream::connect(("127.0.0.1", confer.port())).await;
+    let name = "localhost".try_into().expect("a host name");
+    let stream = TlsConnector::from(Arc::new(tls)).connect(name, tcp.expect("it listens")).await;
+    let url = format!("wss://localhost:{}/v1/connect", confer.port());
+    let mut request = url.into_client_request().expect("a URL");
+    let protocols = format!("{SUBPROTOCOL}, {BEARER_SUBPROTOCOL_PREFIX}not-a-token");
+    request.headers_mut().insert("sec-websocket-protocol", protocols.parse().expect("plain text"));
+    let stream = stream.expect("the certificate names localhost");
+    let (mut socket, answer) =
+        tokio_tungstenite::client_async(request, stream).await.expect("an upgrade over TLS");
+    assert_eq!(answer.headers()["sec-websocket-protocol"], SUBPROTOCOL);
+    // A wrong token is refused inside the socket, where scripts can read why.
+    assert!(socket.next().await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_is_a_problem_that_names_the_request() {
+    let mut setup = Setup::private().argument("--set=http.max-body=2KiB");
+    let confer = setup.start();
+    let http = reqwest::Client::new();
+    let alice = Person::register(&confer.url, "alice").await;
+
+    let large = serde_json::json!({ "name": "x".repeat(4096) });
+    let rooms = format!("{}/v1/rooms", confer.url);
+    let cases = [
+        (http.get(format!("{}/v1/nothing", confer.url)), ErrorCode::NotFound),
+        (http.get(&rooms), ErrorCode::Unauthenticated),
+        (http.get(&rooms).bearer_auth("nonsense"), ErrorCode::Unauthenticated),
+        (
+            http.post(&rooms).bearer_auth(&alice.token.access_token).json(&large),
+            ErrorCode::TooLarge,
+        ),
+        (http.post(&rooms).bearer_auth(&alice.token.access_token).body("{"), ErrorCode::Malformed),
+    ];
+    for (request, code) in cases {
+        let answer = request.header("content-type", "application/json").send().await;
+        let answer = answer.expect("the server answers");
+        assert_eq!(answer.status().as_u16(), code.http_status(), "{code:?}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{code:?}");
+        let id = answer.headers()["x-request-id"].to_str().expect("plain text").to_owned();
+        let problem: Problem = answer.json().await.expect("a problem");
+        assert_eq!((problem.error.code, problem.request_id), (code, id));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_routes_answer() {
+    let mut setup = Setup::private();
+    let confer = setup.start();
+    let get = |path: &str| reqwest::get(format!("{}{path}", confer.url));
+
+    for path in ["/healthz", "/readyz"] {
+        let answer = get(path).await.expect("the server answers");
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    }
+    let metrics = get("/metrics").await.expect("the server answers").text().await.expect("text");
+    for name in ["confer_build_info", "confer_rooms", "confer_sfu_rooms", "confer_chat_feeds"] {
+        assert!(metrics.contains(name), "{name} is not in:\n{metrics}");
+    }
+    let openapi = get("/openapi.json").await.expect("the server answers").text().await;
+    let openapi: serde_json::Value =
+        serde_json::from_str(&openapi.expect("text")).expect("the document is JSON");
+    for path in ["/v1/auth/register", "/v1/rooms", "/v1/conversations"] {
+        assert!(openapi["paths"].get(path).is_some(), "{path} is not described");
+    }
+    let page = get("/").await.expect("the server answers");
+    let policy = page.headers()["content-security-policy"].to_str().expect("plain text");
+    assert!(policy.contains("script-src 'self';"), "{policy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_need_the_token_once_there_is_one() {
+    let setup = Setup::private();
+    std::fs::create_dir(setup.data_dir()).expect("our own directory");
+    let file = setup.data_dir().join("metrics-token");
+    std::fs::write(&file, "let-me-in\n").expect("our own directory");
+    let mut setup = setup.argument(&format!("--set=http.metrics-token-file={}", file.display()));
+    let confer = setup.start();
+    let url = format!("{}/metrics", confer.url);
+    let http = reqwest::Client::new();
+    let without = http.get(&url).send().await.expect("the server answers");
+    assert_eq!(without.status(), StatusCode::FORBIDDEN);
+    let with = http.get(&url).bearer_auth("let-me-in").send().await.expect("the server answers");
+    assert_eq!(with.status(), StatusCode::OK);
+}
+
+#[test]
+fn whoever_sends_no_request_is_not_waited_for() {
+    let mut setup = Setup::private().argument("--set=http.header-timeout=100ms");
+    let confer = setup.start();
+    let mut slow = TcpStream::connect(("127.0.0.1", confer.port())).expect("it listens");
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: loc").expect("it reads");
+    let mut rest = Vec::new();
+    // Ends when the server hangs up, whether it says why or not.
+    let _ = slow.read_to_end(&mut rest);
+    assert!(!rest.starts_with(b"HTTP/1.1 200"));
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_instead_of_being_dropped() {
+    let mut setup = Setup::private().argument("--set=http.max-connections=1");
+    let confer = setup.start();
+    let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let first = TcpStream::connect(("127.0.0.1", confer.port())).expect("it listens");
+    let mut second =
+        TcpStream::connect(("127.0.0.1", confer.port())).expect("the kernel queues it");
+    second.write_all(request).expect("it is queued");
+    drop(first);
+    let mut answer = String::new();
+    second.read_to_string(&mut answer).expect("its turn comes");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
