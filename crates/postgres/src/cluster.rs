@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::account::Account;
 use crate::error::{StartError, StopError};
 use crate::home;
-use crate::installation::Installation;
+use crate::installation::{Installation, Origin};
 use crate::pidfile;
 use crate::settings::{Durability, Settings};
 use crate::tether::Tether;
@@ -54,12 +54,14 @@ impl Cluster {
         let lock = home::lock(&home)?;
         let place = home.join("cluster");
         account.own(&home).map_err(StartError::io(format!("hand over {}", home.display())))?;
-        let installation = home::reachable(installation, &account, &home)?;
-
-        if !place.exists() {
+        let installation = if place.exists() {
+            let fitting = fitting(installation, &place)?;
+            home::reachable(fitting, &account, &home)?
+        } else {
+            let installation = home::reachable(installation, &account, &home)?;
             initialise(&installation, &account, &home, &place, settings)?;
-        }
-        check_version(&installation, &place)?;
+            installation
+        };
         pidfile::clear(&place, settings.start_limit)?;
 
         let socket_dir = make_socket_dir(&settings.socket_parent, &account, &home)?;
@@ -190,15 +192,23 @@ fn run(command: &mut Command, input: &str) -> Result<(), StartError> {
     Err(StartError::InitFailed { status: output.status, tail: complaint })
 }
 
-fn check_version(installation: &Installation, place: &Path) -> Result<(), StartError> {
+/// The installation, or the machine's own of the version that made the cluster: what was begun
+/// with a distribution's Postgres goes on with it when the embedded one is there later.
+fn fitting(installation: Installation, place: &Path) -> Result<Installation, StartError> {
     let not_a_cluster = |_| StartError::NotACluster { path: place.to_owned() };
     let text = std::fs::read_to_string(place.join("PG_VERSION")).map_err(not_a_cluster)?;
     let installed = installation.version().major;
-    if text.trim() == installed.to_string() {
-        return Ok(());
+    let cluster = text.trim();
+    if cluster == installed.to_string() {
+        return Ok(installation);
     }
-    let cluster = text.trim().to_owned();
-    Err(StartError::OtherMajor { path: place.to_owned(), cluster, installed })
+    let other = match installation.origin() {
+        // The operator's word counts, also when it is wrong.
+        Origin::Configured => None,
+        Origin::Embedded | Origin::System => Installation::system_of_major(cluster),
+    };
+    let cluster = cluster.to_owned();
+    other.ok_or(StartError::OtherMajor { path: place.to_owned(), cluster, installed })
 }
 
 /// A new directory per start: a server that became a zombie keeps the lock on its socket's name.

@@ -8,6 +8,10 @@ use crate::error::FindError;
 /// The oldest major version whose SQL the product uses.
 pub const OLDEST_MAJOR: u16 = 15;
 
+/// Where distributions and package managers put theirs, one directory per version.
+const SYSTEM: [&str; 4] =
+    ["/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/usr/local/opt"];
+
 /// Binaries of one Postgres.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installation {
@@ -66,31 +70,36 @@ impl Installation {
         beside.iter().find_map(|dir| Self::in_dir(dir, Origin::Embedded).ok())
     }
 
-    /// The machine's own Postgres.
+    /// The machine's own Postgres: that of `PATH`, else the newest.
     ///
     /// # Errors
     /// When it has none that is recent enough.
     pub fn system() -> Result<Self, FindError> {
+        let nowhere = || FindError::Nowhere { looked: format!("PATH, {}", SYSTEM.join(", ")) };
+        Self::all_of_system().into_iter().next().ok_or_else(nowhere)
+    }
+
+    /// The machine's own Postgres of one major version.
+    pub(crate) fn system_of_major(major: &str) -> Option<Self> {
+        let mut all = Self::all_of_system().into_iter();
+        all.find(|installation| installation.version.major.to_string() == major)
+    }
+
+    fn all_of_system() -> Vec<Self> {
         // A distribution links `postgres` alone into PATH; the directory behind the link has the rest.
         let path = std::env::var_os("PATH").unwrap_or_default();
         let on_path = std::env::split_paths(&path)
             .filter_map(|dir| dir.join("postgres").canonicalize().ok())
             .filter_map(|file| file.parent().map(Path::to_owned))
             .find_map(|dir| Self::in_dir(&dir, Origin::System).ok());
-        if let Some(found) = on_path {
-            return Ok(found);
-        }
-
-        let parents = ["/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/usr/local/opt"];
-        let mut found: Vec<Self> = parents
+        let mut elsewhere: Vec<Self> = SYSTEM
             .iter()
             .filter_map(|parent| std::fs::read_dir(parent).ok())
             .flat_map(|entries| entries.filter_map(Result::ok))
             .filter_map(|entry| Self::in_dir(&entry.path(), Origin::System).ok())
             .collect();
-        found.sort_by_key(|installation| Reverse(installation.version));
-        let nowhere = || FindError::Nowhere { looked: format!("PATH, {}", parents.join(", ")) };
-        found.into_iter().next().ok_or_else(nowhere)
+        elsewhere.sort_by_key(|installation| Reverse(installation.version));
+        on_path.into_iter().chain(elsewhere).collect()
     }
 
     /// Its version.

@@ -128,6 +128,19 @@ fn files_of_another_major_version_are_left_alone() {
 }
 
 #[test]
+fn what_one_version_began_it_goes_on_with() {
+    let Ok(system) = Installation::system() else { return };
+    let begun_with = system.version();
+    let dir = directory();
+    let settings = settings(dir.path());
+    let cluster = Cluster::start(system, &settings).expect("a first start");
+    cluster.stop().expect("it stops");
+    let now_there = installations().remove(0);
+    let cluster = Cluster::start(now_there, &settings).expect("the first one is still there");
+    assert_eq!(cluster.installation().version().major, begun_with.major);
+}
+
+#[test]
 fn a_directory_that_is_no_cluster_is_left_alone() {
     let dir = directory();
     let settings = settings(dir.path());
