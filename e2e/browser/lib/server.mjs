@@ -32,7 +32,7 @@ export async function startServer({ args = [], env = {} } = {}) {
       ...['--announce', '127.0.0.1', '--set', 'rtc.listen=127.0.0.1'],
       ...args,
     ],
-    { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
+    { env: { ...ownEnvironment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const log = [];
   for (const stream of [child.stdout, child.stderr]) {
@@ -76,6 +76,16 @@ async function ready(server, child) {
     await new Promise((done) => setTimeout(done, 100));
   }
   throw new Error(`the server was not ready in time:\n${server.log()}`);
+}
+
+/** The environment without settings that whoever runs the tests has for a server of their own. */
+function ownEnvironment() {
+  const foreign = /^(CONFER_.*|DATABASE_URL|REDIS_URL)$/;
+  // Where to find the database's programs is a fact of the machine.
+  const kept = new Set(['CONFER_POSTGRES_DIR']);
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => kept.has(name) || !foreign.test(name)),
+  );
 }
 
 /** A port that nobody uses now. Somebody may take it before we do; the start then fails loudly. */

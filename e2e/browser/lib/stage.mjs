@@ -47,7 +47,7 @@ export async function aliceAndBob(stage, more = {}) {
 
 /** Adds measured figures to `target/bench/browser.json`. */
 export async function record(figures) {
-  const file = process.env.CONFER_BROWSER_BENCH ?? path.join(ROOT, 'target/bench/browser.json');
+  const file = process.env.E2E_BENCH ?? path.join(ROOT, 'target/bench/browser.json');
   await mkdir(path.dirname(file), { recursive: true });
   const before = await readFile(file, 'utf8').then(JSON.parse, () => ({}));
   await writeFile(file, `${JSON.stringify({ ...before, ...figures }, null, 2)}\n`);

@@ -1,4 +1,4 @@
-// Pictures of the real app for the documentation. Files change only when CONFER_PICTURES is set, so
+// Pictures of the real app for the documentation. Files change only when E2E_PICTURES is set, so
 // that a test run leaves the working tree as it was.
 
 import assert from 'node:assert/strict';
@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { SITTERS, sitFor } from '../lib/sitter.mjs';
 import { aliceAndBob, IMAGES, openStage } from '../lib/stage.mjs';
 
 const WIDE = { width: 1440, height: 900 };
@@ -21,7 +22,7 @@ describe('a picture', () => {
 
   before(async () => {
     folder =
-      process.env.CONFER_PICTURES === undefined
+      process.env.E2E_PICTURES === undefined
         ? await mkdtemp(path.join(tmpdir(), 'confer-pictures-'))
         : IMAGES;
     await mkdir(folder, { recursive: true });
@@ -31,10 +32,13 @@ describe('a picture', () => {
       room: 'Design review',
       alice: { viewport: WIDE },
     }));
+    await alice.context.addInitScript(sitFor, SITTERS.alice);
+    await bob.context.addInitScript(sitFor, SITTERS.bob);
     carol = await stage.arrive('Carol', {
       viewport: PHONE,
       context: { isMobile: true, hasTouch: true, deviceScaleFactor: 2, colorScheme: 'dark' },
     });
+    await carol.context.addInitScript(sitFor, SITTERS.carol);
     await carol.enterAsGuest(invite);
   });
 
@@ -66,6 +70,9 @@ describe('a picture', () => {
           .or(alice.at('chat-message', '[data-status="delivered"]')),
       )
       .waitFor();
+    // The divider has done its work when one comes back to the page.
+    await alice.page.reload();
+    await alice.message('Starting a call').waitFor();
     await take(alice, 'chat.png');
   });
 
@@ -79,7 +86,7 @@ describe('a picture', () => {
     await alice.join(room);
     await bob.join(room);
     await carol.join(room);
-    await alice.receives((media) => media.videos >= 2, 'both others');
+    await alice.receives(sharp, 'both others, sharp');
     await alice.openChat();
     await bob.openChat();
     await bob.say('Can everybody see the second page?');
@@ -88,7 +95,12 @@ describe('a picture', () => {
   });
 
   it('shows the call on a phone', async () => {
-    await carol.receives((media) => media.videos >= 2, 'both others');
+    await carol.receives(sharp, 'both others, sharp');
     await take(carol, 'phone.png');
   });
 });
+
+/** Two pictures that have grown to the size of their tiles. */
+function sharp({ videos, widths, framesDecoded }) {
+  return videos >= 2 && framesDecoded > 200 && widths.every((width) => width >= 640);
+}

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { aliceAndBob, openStage, quantile, record } from '../lib/stage.mjs';
 
-const CALL_MS = Number(process.env.CONFER_CALL_SECONDS ?? 60) * 1_000;
-const JOINS = Number(process.env.CONFER_JOINS ?? 20);
+const CALL_MS = Number(process.env.E2E_CALL_SECONDS ?? 60) * 1_000;
+const JOINS = Number(process.env.E2E_JOINS ?? 20);
 /** Of the frames that one side encodes, so many are seen by the other. */
 const DECODED_SHARE = 0.95;
 const FREEZE_MS = 500;
