@@ -8,125 +8,24 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use confer_protocol::client::SubscriptionWish;
 use confer_protocol::error::{CloseCode, ErrorBody};
-use confer_protocol::id::{ParticipantId, RoomId, TrackId, UserId};
+use confer_protocol::id::{ParticipantId, RoomId, UserId};
 use confer_protocol::media::{MediaAction, MediaCommand, MediaEvent, MediaHappening};
-use confer_protocol::room::{SlotDemand, UserInfo};
-use confer_protocol::server::{IceServer, LeaveReason, Notice, Reply, RoomEvent};
+use confer_protocol::server::{LeaveReason, Notice, Reply, RoomEvent};
 
 use crate::Limits;
-use crate::ask::{ResumeAsk, RoomAsk};
-use crate::error::{NotJoined, OfferError, RemoveError, SubscribeError, TrackError};
+use crate::ask::RoomAsk;
+use crate::error::{NotJoined, OfferError, RemoveError};
 use crate::offer::{self, Offer};
-use crate::ports::{Admission, MediaPlane};
-use crate::random::{Random, Ticket};
+use crate::random::Ticket;
 use crate::room::Room;
 use crate::seat::Seat;
 
+mod io;
 mod membership;
+mod tracks;
 
-/// One socket, for as long as it is open. Never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(pub u64);
-
-/// What the hub is handed with every input.
-pub struct Context<'a> {
-    pub media: &'a dyn MediaPlane,
-    pub random: &'a mut dyn Random,
-    pub now: Instant,
-}
-
-/// Something the outside world did.
-#[derive(Debug)]
-pub enum Input {
-    /// A socket was authenticated. The first input about it.
-    Opened {
-        connection: ConnectionId,
-        user: UserId,
-    },
-    /// A socket is gone. The last input about it.
-    Closed {
-        connection: ConnectionId,
-        parting: Parting,
-    },
-    Join {
-        connection: ConnectionId,
-        request: u32,
-        user: UserInfo,
-        admission: Admission,
-        ice_servers: Vec<IceServer>,
-    },
-    Resume {
-        connection: ConnectionId,
-        request: u32,
-        ask: ResumeAsk,
-        ice_servers: Vec<IceServer>,
-    },
-    IceServers {
-        connection: ConnectionId,
-        request: u32,
-        ice_servers: Vec<IceServer>,
-    },
-    Ask {
-        connection: ConnectionId,
-        request: u32,
-        ask: RoomAsk,
-    },
-    Media(MediaEvent),
-    /// The user's right to be here ended.
-    Revoke(UserId),
-    /// The server goes away: tells everybody to come back after this long, and seats nobody more.
-    Drain {
-        retry_after: Duration,
-    },
-    /// Time has reached [`Hub::poll_timeout`].
-    Timeout,
-}
-
-/// How a socket went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parting {
-    /// It broke, or closed to be opened again: the seat is kept for a while.
-    Lost,
-    /// Whoever held it said goodbye.
-    Left,
-}
-
-/// Something the caller must now do. Those of one connection are in order.
-#[derive(Debug, PartialEq)]
-pub enum Output {
-    Answer {
-        connection: ConnectionId,
-        request: u32,
-        outcome: Result<Reply, ErrorBody>,
-    },
-    Event {
-        connection: ConnectionId,
-        seq: u64,
-        event: Arc<RoomEvent>,
-    },
-    Notice {
-        connection: ConnectionId,
-        notice: Arc<Notice>,
-    },
-    Close {
-        connection: ConnectionId,
-        code: CloseCode,
-    },
-    /// How many are in the call of this room now.
-    InCall {
-        room: RoomId,
-        participants: u32,
-    },
-}
-
-/// One participant's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SeatRef {
-    pub room: RoomId,
-    pub participant: ParticipantId,
-}
+pub use io::{ConnectionId, Context, Input, Output, Parting, SeatRef};
 
 /// Rooms, seats and the sockets that speak for them. See the module.
 #[derive(Debug)]
@@ -309,65 +208,6 @@ impl Hub {
         let deadline = offer::take(room, at, offer, &self.limits, &mut self.outputs, context)?;
         self.timers.extend(deadline.map(|by| (by, Timer::Offer(at, offer_id))));
         Ok(())
-    }
-
-    fn mute(
-        &mut self,
-        at: SeatRef,
-        track: TrackId,
-        muted: bool,
-        context: &mut Context<'_>,
-    ) -> Result<(), TrackError> {
-        let publication = self
-            .seat_mut(at)
-            .and_then(|seat| seat.publications.get_mut(&track))
-            .ok_or(TrackError::NotYours { track })?;
-        if publication.muted == muted {
-            return Ok(());
-        }
-        let action = MediaAction::Mute { track, muted };
-        context.media.send(at.command(action)).map_err(TrackError::Media)?;
-        publication.muted = muted;
-        self.tell_others(at, RoomEvent::TrackMuted { participant: at.participant, track, muted });
-        Ok(())
-    }
-
-    fn unpublish(
-        &mut self,
-        at: SeatRef,
-        track: TrackId,
-        context: &mut Context<'_>,
-    ) -> Result<(), TrackError> {
-        let seat = self.seat_mut(at).ok_or(TrackError::NotYours { track })?;
-        if !seat.publications.contains_key(&track) {
-            return Err(TrackError::NotYours { track });
-        }
-        let action = MediaAction::Unpublish { track };
-        context.media.send(at.command(action)).map_err(TrackError::Media)?;
-        seat.publications.remove(&track);
-        self.tell_others(at, RoomEvent::TrackUnpublished { participant: at.participant, track });
-        Ok(())
-    }
-
-    fn subscribe(
-        &mut self,
-        at: SeatRef,
-        mut wishes: Vec<SubscriptionWish>,
-        layout: SlotDemand,
-        context: &mut Context<'_>,
-    ) -> Result<(), SubscribeError> {
-        if !self.seat_mut(at).is_some_and(|seat| seat.permissions.subscribe) {
-            return Err(SubscribeError::NotGranted);
-        }
-        if !wishes.is_empty() {
-            // A track may be gone before the wish for it comes. What never was would be kept by
-            // the media plane for nothing.
-            let room = self.rooms.get(&at.room);
-            let known: BTreeSet<TrackId> = room.into_iter().flat_map(Room::track_ids).collect();
-            wishes.retain(|wish| known.contains(&wish.track));
-        }
-        let action = MediaAction::Subscribe { wishes, layout };
-        context.media.send(at.command(action)).map_err(SubscribeError::Media)
     }
 
     fn remove(

@@ -40,6 +40,10 @@ async fn connect(
         return Err(unavailable(&shared, ErrorCode::Draining, message));
     }
     let address = address.map(|Extension(ClientAddr(address))| address);
+    if shared.hub.is_closed() {
+        let message = "Signaling has stopped working on this server.";
+        return Err(unavailable(&shared, ErrorCode::Unavailable, message));
+    }
     let full = || unavailable(&shared, ErrorCode::Unavailable, "The server has no free socket.");
     let place = Arc::clone(&shared.connections).try_acquire_owned().map_err(|_| full())?;
     let waiting = shared.waiting_room.enter(address).map_err(|reason| match reason {

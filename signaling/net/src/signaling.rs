@@ -75,6 +75,12 @@ impl Signaling {
         self.0.board.counters.snapshot(rooms, participants)
     }
 
+    /// Whether the hub's task lives. When it does not, which only a bug can bring about, sockets
+    /// are refused and the process should be started anew.
+    pub fn is_alive(&self) -> bool {
+        !self.0.hub.is_closed()
+    }
+
     /// Takes in nobody more, tells everybody, and closes all sockets with `Drained`. Returns when
     /// they are closed, or after [`Config::drain_timeout`].
     pub async fn drain(&self) {
