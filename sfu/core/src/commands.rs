@@ -180,7 +180,7 @@ impl Shard {
         let Some(publication) = self.publications.remove(key) else { return };
         if let Some(owner) = self.participants.get_mut(publication.owner) {
             owner.publications.retain(|other| *other != key);
-            owner.routes.retain(|route| route.publication != key);
+            owner.streams.retain(|stream| stream.publication != key);
         }
         if let Some(room) =
             self.room_keys.get(&publication.room).and_then(|room| self.rooms.get_mut(*room))

@@ -1,14 +1,15 @@
 //! Small datagrams that wait for the driver: STUN, DTLS and RTCP.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::ops::Range;
+
+use crate::transport::Route;
 
 /// One buffer for all of them, emptied whenever the driver has taken all: no allocation once it has
 /// grown to what a receive batch answers.
 pub(crate) struct Control {
     bytes: Vec<u8>,
-    datagrams: VecDeque<(SocketAddr, Range<usize>)>,
+    datagrams: VecDeque<(Route, Range<usize>)>,
     capacity: usize,
 }
 
@@ -22,7 +23,7 @@ impl Control {
     /// it is. `false` when there is no room.
     pub(crate) fn push_with(
         &mut self,
-        destination: SocketAddr,
+        route: Route,
         longest: usize,
         write: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> bool {
@@ -37,21 +38,21 @@ impl Control {
         let length = write(&mut self.bytes[start..]).unwrap_or(0);
         self.bytes.truncate(start + length);
         if length > 0 {
-            self.datagrams.push_back((destination, start..start + length));
+            self.datagrams.push_back((route, start..start + length));
         }
         true
     }
 
     /// Adds a finished datagram.
-    pub(crate) fn push(&mut self, destination: SocketAddr, datagram: &[u8]) -> bool {
-        self.push_with(destination, datagram.len(), |space| {
+    pub(crate) fn push(&mut self, route: Route, datagram: &[u8]) -> bool {
+        self.push_with(route, datagram.len(), |space| {
             space.copy_from_slice(datagram);
             Some(datagram.len())
         })
     }
 
     /// Takes the next datagram; its bytes stay until the next push.
-    pub(crate) fn pop(&mut self) -> Option<(SocketAddr, Range<usize>)> {
+    pub(crate) fn pop(&mut self) -> Option<(Route, Range<usize>)> {
         self.datagrams.pop_front()
     }
 
@@ -66,7 +67,10 @@ mod tests {
 
     #[test]
     fn datagrams_come_out_in_order_and_the_buffer_is_bounded() {
-        let to: SocketAddr = "127.0.0.1:9".parse().expect("valid");
+        let to = Route {
+            remote: "127.0.0.1:9".parse().expect("valid"),
+            local: "127.0.0.1".parse().expect("valid"),
+        };
         let mut control = Control::new(10);
         assert!(control.push(to, b"abcd"));
         assert!(control.push(to, b"efgh"));

@@ -3,7 +3,7 @@
 //! What goes in are datagrams, [`MediaCommand`](confer_protocol::media::MediaCommand)s and the
 //! time; what comes out are [`Transmit`]s and [`MediaEvent`](confer_protocol::media::MediaEvent)s.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::limits::Limits;
 use crate::transport::dtls::Certificate;
@@ -26,6 +26,8 @@ pub struct ShardConfig {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Transmit<'a> {
     pub destination: SocketAddr,
+    /// Which of our addresses to send from: the one the client talks to.
+    pub source: IpAddr,
     /// When present, `bytes` is a run of datagrams of this length each, only the last of which may
     /// be shorter: made for UDP generic segmentation offload. Otherwise `bytes` is one datagram.
     pub segment_size: Option<usize>,

@@ -27,7 +27,7 @@ pub struct Limits {
     /// Bytes of STUN, DTLS and RTCP that wait for the driver. Default: 512 KiB; beyond it a
     /// datagram is dropped, and all three protocols repeat what matters.
     pub control_bytes: usize,
-    /// The shortest time between two keyframe requests for one publication. Default: 500 ms.
+    /// The shortest time between two keyframe requests for one publication. Default: 300 ms.
     pub keyframe_interval: Duration,
     /// The shortest time between two `Speakers` events of a room. Default: 200 ms.
     pub speakers_interval: Duration,
@@ -45,7 +45,7 @@ impl Default for Limits {
             ssrcs_per_publication: 8,
             egress_packets: 1_024,
             control_bytes: 512 * 1024,
-            keyframe_interval: Duration::from_millis(500),
+            keyframe_interval: Duration::from_millis(300),
             speakers_interval: Duration::from_millis(200),
         }
     }

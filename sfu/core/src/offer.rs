@@ -9,7 +9,7 @@ use rand::RngExt;
 
 use crate::arena::Key;
 use crate::error::OfferError;
-use crate::participant::{Participant, Route, Transport};
+use crate::participant::{Participant, Stream, Transport};
 use crate::publication::{Publication, Subscriber};
 use crate::rtp::Ssrc;
 use crate::sdp::{
@@ -175,7 +175,7 @@ impl Shard {
         self.forget_transport(key);
         let participant = self.participants.get_mut(key).ok_or(OfferError::NotJoined)?;
         participant.slots.clear();
-        participant.routes.clear();
+        participant.streams.clear();
         participant.egress.pending.clear();
         participant.clock_offset = None;
         participant.round_trip = None;
@@ -251,12 +251,12 @@ impl Shard {
                     new
                 }
             };
-            self.declare_routes(key, publication_key, section);
+            self.declare_streams(key, publication_key, section);
         }
     }
 
     /// Notes the SSRCs that the offer itself names, for senders without header extensions.
-    fn declare_routes(
+    fn declare_streams(
         &mut self,
         key: Key<Participant>,
         publication: Key<Publication>,
@@ -272,13 +272,13 @@ impl Shard {
             for (ssrc, is_rtx) in both {
                 let Some(ssrc) = ssrc.map(Ssrc) else { continue };
                 let of_publication = participant
-                    .routes
+                    .streams
                     .iter()
-                    .filter(|route| route.publication == publication)
+                    .filter(|stream| stream.publication == publication)
                     .count();
-                let is_known = participant.routes.iter().any(|route| route.ssrc == ssrc);
+                let is_known = participant.streams.iter().any(|stream| stream.ssrc == ssrc);
                 if !is_known && of_publication < self.config.limits.ssrcs_per_publication {
-                    participant.routes.push(Route { ssrc, publication, layer: 0, is_rtx });
+                    participant.streams.push(Stream { ssrc, publication, layer: 0, is_rtx });
                 }
             }
         }
@@ -336,6 +336,8 @@ impl Shard {
     ) -> Result<MediaAnswer, OfferError> {
         let participant = self.participants.get_mut(key).ok_or(OfferError::NotJoined)?;
         participant.session_version += 1;
+        // Which slots there are is news even when none of them carries anything.
+        participant.slots_version += 1;
         let participant = self.participants.get(key).ok_or(OfferError::NotJoined)?;
         let transport = participant.transport.as_ref().ok_or(OfferError::NotJoined)?;
         let published: Vec<PublishTrack> = participant

@@ -1,6 +1,5 @@
 //! One participant: one transport with its publications, slots and subscriptions.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use confer_protocol::client::SubscriptionWish;
@@ -18,6 +17,7 @@ use crate::rtp::{ExtensionIds, RtpView, Ssrc};
 use crate::sdp::Negotiated;
 use crate::stats::ShardStats;
 use crate::subscription::Slot;
+use crate::transport::Route;
 use crate::transport::dtls::{Dtls, Fingerprint};
 use crate::transport::ice::{Consent, IceLite};
 use crate::transport::srtp::{Opener, Sealer};
@@ -60,8 +60,8 @@ impl Transport {
         }
     }
 
-    /// Where to send media, if we may.
-    pub(crate) fn destination(&self) -> Option<SocketAddr> {
+    /// Which way to send media, if we may.
+    pub(crate) fn route(&self) -> Option<Route> {
         let may_send = self.srtp.is_some()
             && !self.has_failed
             && matches!(self.ice.consent(), Consent::Connected | Consent::Suspect);
@@ -71,7 +71,7 @@ impl Transport {
 
 /// Which publication an SSRC belongs to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Route {
+pub(crate) struct Stream {
     pub(crate) ssrc: Ssrc,
     pub(crate) publication: Key<Publication>,
     pub(crate) layer: usize,
@@ -89,7 +89,7 @@ pub(crate) struct Participant {
     /// Whether media can be sent now; kept here because every packet asks.
     pub(crate) is_open: bool,
     pub(crate) publications: Vec<Key<Publication>>,
-    pub(crate) routes: Vec<Route>,
+    pub(crate) streams: Vec<Stream>,
     /// What the participant's own packets carry. In a bundle an id means the same on every m-line
     /// (RFC 8843, section 14).
     pub(crate) extensions: ExtensionIds,
@@ -132,7 +132,7 @@ impl Participant {
             announced: None,
             is_open: false,
             publications: Vec::new(),
-            routes: Vec::new(),
+            streams: Vec::new(),
             extensions: ExtensionIds::default(),
             slots: Vec::new(),
             slots_version: 0,
@@ -203,40 +203,40 @@ impl Participant {
     /// Which publication a packet belongs to (RFC 8843, section 9.2): by an SSRC that is known,
     /// else by its `mid` and `rid`, else by a payload type that only one m-line has. What is found
     /// is remembered; the packet is authentic, so nobody else can fill the table.
-    pub(crate) fn route(
+    pub(crate) fn stream(
         &mut self,
         view: &RtpView<'_>,
         known: &Known<'_>,
         publications: &Arena<Publication>,
         limits: &Limits,
-    ) -> Option<Route> {
-        if let Some(route) = self.routes.iter().find(|route| route.ssrc == view.ssrc) {
+    ) -> Option<Stream> {
+        if let Some(stream) = self.streams.iter().find(|stream| stream.ssrc == view.ssrc) {
             // A layer's identity may come after its first packets did.
-            return Some(*route);
+            return Some(*stream);
         }
-        let route = self.find_route(view, known, publications)?;
-        let same = |other: &Route| {
-            other.publication == route.publication
-                && other.layer == route.layer
-                && other.is_rtx == route.is_rtx
+        let stream = self.find_stream(view, known, publications)?;
+        let same = |other: &Stream| {
+            other.publication == stream.publication
+                && other.layer == stream.layer
+                && other.is_rtx == stream.is_rtx
         };
         let of_publication =
-            self.routes.iter().filter(|other| other.publication == route.publication).count();
+            self.streams.iter().filter(|other| other.publication == stream.publication).count();
         if of_publication >= limits.ssrcs_per_publication {
             // The sender restarted this stream over and over: the oldest SSRC goes.
-            let oldest = self.routes.iter().position(same)?;
-            self.routes.remove(oldest);
+            let oldest = self.streams.iter().position(same)?;
+            self.streams.remove(oldest);
         }
-        self.routes.push(route);
-        Some(route)
+        self.streams.push(stream);
+        Some(stream)
     }
 
-    fn find_route(
+    fn find_stream(
         &self,
         view: &RtpView<'_>,
         known: &Known<'_>,
         publications: &Arena<Publication>,
-    ) -> Option<Route> {
+    ) -> Option<Stream> {
         let key = match known.mid {
             Some(mid) => self.publications.iter().copied().find(|key| {
                 publications.get(*key).is_some_and(|one| one.mid.0.as_bytes() == mid)
@@ -262,7 +262,7 @@ impl Participant {
             None if publication.layers.len() == 1 => 0,
             None => return None,
         };
-        Some(Route { ssrc: view.ssrc, publication: key, layer, is_rtx })
+        Some(Stream { ssrc: view.ssrc, publication: key, layer, is_rtx })
     }
 
     /// Notes the extension ids of an offer.

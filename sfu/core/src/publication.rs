@@ -326,7 +326,7 @@ impl Publication {
         &self.layers[self.current]
     }
 
-    /// Whether anything of the track came lately: otherwise there is nobody to ask for more.
+    /// Whether anything of the track came lately.
     pub(crate) fn is_sent(&self, now: Instant) -> bool {
         self.layers.iter().any(|layer| layer.is_sent(now))
     }

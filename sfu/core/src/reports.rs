@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use confer_protocol::id::ParticipantId;
 use confer_protocol::media::{MediaEvent, MediaHappening};
 use confer_protocol::room::MediaKind;
 
@@ -69,11 +70,12 @@ impl Shard {
         our_ntp: u64,
     ) {
         let Some(participant) = self.participants.get_mut(key) else { return };
-        let Some(route) = participant.routes.iter().find(|route| route.ssrc == ssrc) else {
+        let Some(stream) = participant.streams.iter().find(|stream| stream.ssrc == ssrc) else {
             return;
         };
-        let Some(publication) = self.publications.get_mut(route.publication) else { return };
-        let Some(layer) = publication.layers.get_mut(route.layer).filter(|_| !route.is_rtx) else {
+        let Some(publication) = self.publications.get_mut(stream.publication) else { return };
+        let Some(layer) = publication.layers.get_mut(stream.layer).filter(|_| !stream.is_rtx)
+        else {
             return;
         };
         let received_at = self.now;
@@ -94,7 +96,7 @@ impl Shard {
         let units = reception::middle(our_ntp)
             .wrapping_sub(block.last_sr)
             .wrapping_sub(block.delay_since_last_sr);
-        let sample = Duration::from_nanos(u64::from(units) * 1_000_000_000 >> 16);
+        let sample = Duration::from_nanos((u64::from(units) * 1_000_000_000) >> 16);
         if sample > Duration::from_secs(10) {
             return;
         }
@@ -260,7 +262,9 @@ impl Shard {
                 }
             }
             let can_ask = (feedback.pli || feedback.fir) && !publication.is_muted;
-            if can_ask && publication.is_sent(now) && publication.keyframes.poll(interval, now) {
+            // A sender that is silent, like that of a screen on which nothing moves, is asked rarely.
+            let patience = if publication.is_sent(now) { 1 } else { 10 };
+            if can_ask && publication.keyframes.poll(interval * patience, now) {
                 let command = publication.next_fir();
                 for ssrc in publication.layers.iter().filter_map(|layer| layer.ssrc) {
                     self.stats.keyframes_requested += 1;
@@ -284,7 +288,7 @@ impl Shard {
             if participant.extensions.id(Extension::TransportCc).is_none() {
                 return;
             }
-            let media = participant.routes.first().map_or(Ssrc(0), |route| route.ssrc);
+            let media = participant.streams.first().map_or(Ssrc(0), |stream| stream.ssrc);
             let us = participant.ssrc;
             let Some(transport) = &mut participant.transport else { return };
             if !transport.twcc.write(&mut self.body) {
@@ -305,11 +309,11 @@ impl Shard {
         }
         if let Some(transport) =
             self.participants.get_mut(key).and_then(|participant| participant.transport.as_mut())
-            && let Some(destination) = transport.destination()
+            && let Some(route) = transport.route()
             && let Some(srtp) = &mut transport.srtp
         {
             let length = compound.len();
-            let is_queued = self.control.push_with(destination, length + RTCP_OVERHEAD, |space| {
+            let is_queued = self.control.push_with(route, length + RTCP_OVERHEAD, |space| {
                 space[..length].copy_from_slice(compound);
                 srtp.sealer.seal_rtcp(space, length)
             });
@@ -327,14 +331,18 @@ impl Shard {
         for place in 0..self.rooms.places() {
             let Some(room_key) = self.rooms.key_at(place) else { continue };
             let Some(room) = self.rooms.get_mut(room_key) else { continue };
-            let mut speaking = Vec::new();
+            let mut speaking: Vec<(ParticipantId, f32)> = Vec::new();
             for key in &room.publications {
                 let Some(publication) = self.publications.get_mut(*key) else { continue };
-                if publication.kind() == MediaKind::Audio && publication.voice.is_speaking(now) {
-                    let loudness = publication.voice.loudness();
-                    if let Some(owner) = self.participants.get(publication.owner) {
-                        speaking.push((owner.id, loudness));
-                    }
+                if publication.kind() != MediaKind::Audio || !publication.voice.is_speaking(now) {
+                    continue;
+                }
+                let loudness = publication.voice.loudness();
+                let Some(owner) = self.participants.get(publication.owner) else { continue };
+                // Somebody with two microphones is one speaker, as loud as the louder one.
+                match speaking.iter_mut().find(|(who, _)| *who == owner.id) {
+                    Some((_, known)) => *known = known.max(loudness),
+                    None => speaking.push((owner.id, loudness)),
                 }
             }
             let room_id = room.id;

@@ -26,6 +26,7 @@ use crate::room::Room;
 use crate::rtp::rtcp::RtcpWriter;
 use crate::rtp::{RtpView, SeqNo16};
 use crate::stats::ShardStats;
+use crate::transport::Route;
 use crate::transport::dtls::{DtlsConnected, DtlsEvent, DtlsRole};
 use crate::transport::ice::CheckOutcome;
 use crate::transport::srtp::{Opener, Sealer};
@@ -103,7 +104,7 @@ impl Shard {
     pub fn handle_datagram(
         &mut self,
         source: SocketAddr,
-        _local: SocketAddr,
+        local: SocketAddr,
         bytes: &mut [u8],
         now: Instant,
     ) {
@@ -112,7 +113,10 @@ impl Shard {
             Kind::Rtp => self.handle_rtp(source, bytes),
             Kind::Rtcp => self.handle_rtcp(source, bytes),
             Kind::Stun { local_ufrag } => match self.ufrags.get(local_ufrag).copied() {
-                Some(key) => self.handle_check(key, source, bytes),
+                Some(key) => {
+                    let route = Route { remote: source, local: local.ip() };
+                    self.handle_check(key, route, bytes);
+                }
                 None => self.stats.dropped_unknown += 1,
             },
             Kind::Dtls => self.handle_dtls(source, bytes),
@@ -143,18 +147,17 @@ impl Shard {
     /// The next bytes to send. Sealing happens here, so call it until `None` after each receive
     /// batch, each command and each timeout.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        if let Some((destination, range)) = self.control.pop() {
+        if let Some((Route { remote: destination, local: source }, range)) = self.control.pop() {
             let bytes = self.control.bytes(range);
-            return Some(Transmit { destination, segment_size: None, bytes });
+            return Some(Transmit { destination, source, segment_size: None, bytes });
         }
         let send_time = abs_send_time(self.now.saturating_duration_since(self.started_at));
         while let Some(key) = self.ready.get(self.ready_done).copied() {
             if let Some(participant) = self.participants.get_mut(key) {
-                let destination =
-                    participant.transport.as_ref().and_then(|transport| transport.destination());
+                let route = participant.transport.as_ref().and_then(|transport| transport.route());
                 let srtp =
                     participant.transport.as_ref().and_then(|transport| transport.srtp.as_ref());
-                if let (Some(destination), Some(srtp)) = (destination, srtp) {
+                if let (Some(route), Some(srtp)) = (route, srtp) {
                     let run = self.workbench.make_run(
                         &mut participant.egress,
                         &mut participant.slots,
@@ -170,7 +173,8 @@ impl Shard {
                             self.stats.packets_in_runs += run.datagrams as u64;
                         }
                         return Some(Transmit {
-                            destination,
+                            destination: route.remote,
+                            source: route.local,
                             segment_size: is_run.then_some(run.segment),
                             bytes: self.workbench.bytes(run),
                         });
@@ -232,16 +236,16 @@ impl Shard {
             transport.twcc.note(seq, now);
         }
         let limits = &self.config.limits;
-        let Some(route) = participant.route(&view, &known, &self.publications, limits) else {
+        let Some(stream) = participant.stream(&view, &known, &self.publications, limits) else {
             self.stats.dropped_unmapped += 1;
             return;
         };
-        let Some(publication) = self.publications.get_mut(route.publication) else { return };
+        let Some(publication) = self.publications.get_mut(stream.publication) else { return };
         let received =
-            publication.receive(&view, &known, route.layer, route.is_rtx, now, &mut self.stats);
+            publication.receive(&view, &known, stream.layer, stream.is_rtx, now, &mut self.stats);
         if let Received::Forward(index) = received {
             forwarder::forward(
-                route.publication,
+                stream.publication,
                 publication,
                 index,
                 &mut self.participants,
@@ -252,7 +256,7 @@ impl Shard {
         }
     }
 
-    fn handle_check(&mut self, key: Key<Participant>, source: SocketAddr, bytes: &[u8]) {
+    fn handle_check(&mut self, key: Key<Participant>, route: Route, bytes: &[u8]) {
         let now = self.now;
         let Some(transport) =
             self.participants.get_mut(key).and_then(|participant| participant.transport.as_mut())
@@ -260,20 +264,22 @@ impl Shard {
             return;
         };
         let reply = &mut self.stun_reply;
-        match transport.ice.handle_check(bytes, source, now, reply) {
+        match transport.ice.handle_check(bytes, route, now, reply) {
             CheckOutcome::Answered { source_is_new, forgotten, path_changed } => {
-                if let Some(old) = forgotten {
+                if let Some(old) = forgotten
+                    && self.addresses.get(&old) == Some(&key)
+                {
                     self.addresses.remove(&old);
                 }
-                if source_is_new || self.addresses.get(&source) != Some(&key) {
+                if source_is_new || self.addresses.get(&route.remote) != Some(&key) {
                     // Whoever authenticated last from an address owns it: a client that began
                     // anew keeps its port.
-                    self.addresses.insert(source, key);
+                    self.addresses.insert(route.remote, key);
                 }
                 while let Some(retired) = transport.ice.poll_retired() {
                     self.ufrags.remove(retired.as_bytes());
                 }
-                if !self.control.push(source, reply) {
+                if !self.control.push(route, reply) {
                     self.stats.dropped_control_full += 1;
                 }
                 if path_changed.is_some() {
@@ -283,7 +289,7 @@ impl Shard {
             }
             CheckOutcome::Corrected => {
                 self.stats.dropped_stun += 1;
-                if !self.control.push(source, reply) {
+                if !self.control.push(route, reply) {
                     self.stats.dropped_control_full += 1;
                 }
             }
@@ -357,7 +363,7 @@ impl Shard {
         let Some(participant) = self.participants.get_mut(key) else { return };
         let Some(transport) = &participant.transport else { return };
         let was_open = participant.is_open;
-        participant.is_open = transport.destination().is_some();
+        participant.is_open = transport.route().is_some();
         let opens = participant.is_open && !was_open;
 
         let state = transport.state();
@@ -439,7 +445,6 @@ fn srtp(connected: &DtlsConnected, role: DtlsRole) -> Srtp {
 }
 
 /// 24 bits of 6.18 fixed point seconds.
-#[expect(clippy::cast_possible_truncation, reason = "the field wraps every 64 seconds")]
 fn abs_send_time(since_start: Duration) -> u32 {
     (((since_start.as_micros() << 18) / 1_000_000) & 0xff_ffff) as u32
 }

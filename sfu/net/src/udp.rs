@@ -35,6 +35,13 @@ pub(crate) struct UdpPort {
     pub(crate) stats: SocketStats,
 }
 
+/// From where to where, as the socket's family wants it written.
+#[derive(Clone, Copy)]
+struct Way {
+    destination: SocketAddr,
+    source: Option<IpAddr>,
+}
+
 enum Segmentation {
     /// Off in the configuration, or given up.
     Off,
@@ -136,17 +143,20 @@ impl UdpPort {
     /// every error here is about a destination or a moment, never about the socket.
     pub(crate) fn send(&mut self, transmit: &Transmit<'_>) {
         let destination = self.address(transmit.destination);
+        // A socket bound to one address has no other to send from.
+        let source = self.local.ip().is_unspecified().then_some(transmit.source);
+        let way = Way { destination, source };
         let Some(size) = transmit.segment_size.filter(|size| *size < transmit.bytes.len()) else {
-            self.send_one(destination, transmit.bytes);
+            self.send_one(way, transmit.bytes);
             return;
         };
         let most = self.state.max_gso_segments().min(RUN_LEN / size).max(1);
         for run in transmit.bytes.chunks(size * most) {
             if run.len() > size && self.segments() {
-                self.send_run(destination, run, size);
+                self.send_run(way, run, size);
             } else {
                 for datagram in run.chunks(size) {
-                    self.send_one(destination, datagram);
+                    self.send_one(way, datagram);
                 }
             }
         }
@@ -161,8 +171,8 @@ impl UdpPort {
         matches!(self.segmentation, Segmentation::On { .. })
     }
 
-    fn send_run(&mut self, destination: SocketAddr, run: &[u8], size: usize) {
-        match self.call(destination, run, Some(size)) {
+    fn send_run(&mut self, way: Way, run: &[u8], size: usize) {
+        match self.call(way, run, Some(size)) {
             Ok(()) => {
                 self.stats.datagrams_sent += run.len().div_ceil(size) as u64;
                 self.stats.bytes_sent += run.len() as u64;
@@ -173,15 +183,15 @@ impl UdpPort {
             Err(error) if refuses_segmentation(&error) => {
                 self.note_refusal(&error);
                 for datagram in run.chunks(size) {
-                    self.send_one(destination, datagram);
+                    self.send_one(way, datagram);
                 }
             }
             Err(error) => self.note_loss(&error, run.len().div_ceil(size) as u64),
         }
     }
 
-    fn send_one(&mut self, destination: SocketAddr, datagram: &[u8]) {
-        match self.call(destination, datagram, None) {
+    fn send_one(&mut self, way: Way, datagram: &[u8]) {
+        match self.call(way, datagram, None) {
             Ok(()) => {
                 self.stats.datagrams_sent += 1;
                 self.stats.bytes_sent += datagram.len() as u64;
@@ -190,15 +200,11 @@ impl UdpPort {
         }
     }
 
-    fn call(
-        &mut self,
-        destination: SocketAddr,
-        contents: &[u8],
-        segment_size: Option<usize>,
-    ) -> io::Result<()> {
+    fn call(&mut self, way: Way, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
         self.stats.send_calls += 1;
+        let Way { destination, source: src_ip } = way;
         let transmit =
-            quinn_udp::Transmit { destination, ecn: None, contents, segment_size, src_ip: None };
+            quinn_udp::Transmit { destination, ecn: None, contents, segment_size, src_ip };
         self.state.try_send((&self.socket).into(), &transmit)
     }
 

@@ -23,6 +23,7 @@ fn a_run_arrives_as_the_datagrams_it_is_made_of_with_and_without_segmentation() 
         let bytes: Vec<u8> = (0..2450u32).map(|at| (at % 251) as u8).collect();
         sender.send(&Transmit {
             destination: receiver.local(),
+            source: Ipv4Addr::LOCALHOST.into(),
             segment_size: Some(1000),
             bytes: &bytes,
         });
@@ -55,6 +56,7 @@ fn a_run_longer_than_the_kernel_takes_is_sent_in_parts() {
     let bytes = vec![7; 100 * 1200];
     sender.send(&Transmit {
         destination: receiver.local(),
+        source: Ipv4Addr::LOCALHOST.into(),
         segment_size: Some(1200),
         bytes: &bytes,
     });
@@ -69,11 +71,26 @@ fn a_destination_that_cannot_be_reached_costs_its_datagrams_and_nothing_else() {
     // An IPv4 socket cannot send to IPv6, nor anybody to port zero.
     for nowhere in ["[::1]:9", "127.0.0.1:0"] {
         let destination = nowhere.parse().expect("an address");
-        sender.send(&Transmit { destination, segment_size: Some(1000), bytes: &bytes });
-        sender.send(&Transmit { destination, segment_size: None, bytes: &bytes[..10] });
+        sender.send(&Transmit {
+            destination,
+            source: Ipv4Addr::LOCALHOST.into(),
+            segment_size: Some(1000),
+            bytes: &bytes,
+        });
+        sender.send(&Transmit {
+            destination,
+            source: Ipv4Addr::LOCALHOST.into(),
+            segment_size: None,
+            bytes: &bytes[..10],
+        });
     }
     let destination = receiver.local();
-    sender.send(&Transmit { destination, segment_size: Some(1000), bytes: &bytes });
+    sender.send(&Transmit {
+        destination,
+        source: Ipv4Addr::LOCALHOST.into(),
+        segment_size: Some(1000),
+        bytes: &bytes,
+    });
     assert_eq!(receive(&mut receiver, 3).len(), 3);
     assert!(sender.stats().send_errors >= 8, "{:?}", sender.stats());
 }
@@ -84,10 +101,20 @@ fn a_socket_for_every_address_speaks_ipv4_and_shows_it_as_ipv4() {
     let mut both = UdpPort::bind(address, true, 1 << 20).expect("any address is ours");
     let mut v4 = port(true);
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, both.local().port()));
-    v4.send(&Transmit { destination: at, segment_size: None, bytes: b"hello" });
+    v4.send(&Transmit {
+        destination: at,
+        source: Ipv4Addr::LOCALHOST.into(),
+        segment_size: None,
+        bytes: b"hello",
+    });
     let received = receive(&mut both, 1);
     assert_eq!(received, [(v4.local(), b"hello".to_vec())]);
-    both.send(&Transmit { destination: v4.local(), segment_size: None, bytes: b"you too" });
+    both.send(&Transmit {
+        destination: v4.local(),
+        source: Ipv4Addr::LOCALHOST.into(),
+        segment_size: None,
+        bytes: b"you too",
+    });
     assert_eq!(receive(&mut v4, 1), [(at, b"you too".to_vec())]);
     assert!(both.speaks(at.ip()) && v4.speaks(at.ip()));
     assert!(!v4.speaks(Ipv6Addr::LOCALHOST.into()));

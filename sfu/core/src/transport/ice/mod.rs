@@ -3,7 +3,7 @@
 //!
 //! One [`IceLite`] belongs to one participant and is found by its ufrag, never by an address: a
 //! client that appears elsewhere joins the same transport with its first authentic check. Media
-//! goes to the newest nominated address; before any nomination, to the first that was authentic.
+//! takes the newest nominated route; before any nomination, the first that was authentic.
 
 mod path;
 pub(crate) mod stun;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
 
+use super::Route;
 pub use path::PATH_CAPACITY;
 use path::Paths;
 pub use stun::CheckRefusal;
@@ -80,12 +81,13 @@ pub enum Consent {
 pub enum CheckOutcome {
     /// The reply buffer holds an answer for the check's source.
     Answered {
-        /// The source is one of this agent's from now on: other packets from it are its client's.
+        /// The remote address is one of this agent's from now on: other packets from it are its
+        /// client's.
         source_is_new: bool,
-        /// An older source that is given up to make room; it is not this agent's any more.
+        /// An older remote address that is given up to make room; it is not this agent's any more.
         forgotten: Option<SocketAddr>,
-        /// Media goes to this address from now on.
-        path_changed: Option<SocketAddr>,
+        /// Media takes this route from now on.
+        path_changed: Option<Route>,
     },
     /// The reply buffer holds an error for the check's source; nothing else happened.
     Corrected,
@@ -183,11 +185,11 @@ impl IceLite {
             .map(|generation| generation.local.ufrag.as_str())
     }
 
-    /// Checks and answers a check. What is in `reply` before is overwritten.
+    /// Checks and answers a check that came by `route`. What is in `reply` before is overwritten.
     pub fn handle_check(
         &mut self,
         datagram: &[u8],
-        source: SocketAddr,
+        route: Route,
         now: Instant,
         reply: &mut Vec<u8>,
     ) -> CheckOutcome {
@@ -213,7 +215,7 @@ impl IceLite {
             stun::write_role_conflict(datagram, &generation.key, reply);
             return CheckOutcome::Corrected;
         }
-        stun::write_success(datagram, source, &generation.key, reply);
+        stun::write_success(datagram, route.remote, &generation.key, reply);
 
         self.heard(now);
         let before = self.paths.selected();
@@ -225,7 +227,7 @@ impl IceLite {
             self.retired = Some(previous.local.ufrag);
             self.paths.release();
         }
-        let noted = self.paths.note(source, check.priority, check.use_candidate, now);
+        let noted = self.paths.note(route, check.priority, check.use_candidate, now);
         let after = self.paths.selected();
         CheckOutcome::Answered {
             source_is_new: noted.is_new,
@@ -234,8 +236,8 @@ impl IceLite {
         }
     }
 
-    /// Where to send.
-    pub fn path(&self) -> Option<SocketAddr> {
+    /// Where to send, and from which of our addresses.
+    pub fn path(&self) -> Option<Route> {
         self.paths.selected()
     }
 

@@ -29,6 +29,14 @@ fn address(last: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, last], 40_000))
 }
 
+fn from(remote: SocketAddr) -> Route {
+    Route { remote, local: [198, 51, 100, 1].into() }
+}
+
+fn route(last: u8) -> Route {
+    from(address(last))
+}
+
 /// A check as a browser sends it, put together by another implementation.
 struct CheckOf<'a> {
     username: &'a str,
@@ -97,7 +105,7 @@ fn read(reply: &[u8], password: &str) -> StunMessage {
     message
 }
 
-fn answered(outcome: CheckOutcome) -> Option<SocketAddr> {
+fn answered(outcome: CheckOutcome) -> Option<Route> {
     match outcome {
         CheckOutcome::Answered { path_changed, .. } => path_changed,
         other => panic!("the check was not answered: {other:?}"),
@@ -120,8 +128,8 @@ fn an_authentic_check_is_answered_with_the_address_it_came_from() {
         let check = CheckOf::default().bytes();
         assert_eq!(stun::local_ufrag(&check), Some(b"ourUfrag".as_slice()));
         let mut agent = agent(now);
-        let path = answered(agent.handle_check(&check, source, now, &mut reply));
-        assert_eq!(path, Some(source));
+        let path = answered(agent.handle_check(&check, from(source), now, &mut reply));
+        assert_eq!(path, Some(from(source)));
 
         let message = read(&reply, &local().pwd);
         assert_eq!(message.class(), MessageClass::SuccessResponse);
@@ -138,7 +146,7 @@ fn a_mapped_ipv4_source_is_told_as_ipv4() {
     let now = Instant::now();
     let source: SocketAddr = "[::ffff:192.0.2.7]:40000".parse().expect("an address");
     let mut reply = Vec::new();
-    agent(now).handle_check(&CheckOf::default().bytes(), source, now, &mut reply);
+    agent(now).handle_check(&CheckOf::default().bytes(), from(source), now, &mut reply);
     let message = read(&reply, &local().pwd);
     let mapped = message.get::<XorMappedAddress>().expect("it says where from");
     let mapped = mapped.as_xor_mapped_address().expect("it is that attribute");
@@ -160,7 +168,7 @@ fn checks_that_prove_nothing_are_dropped_without_an_answer() {
     for (check, expected) in cases {
         let mut agent = agent(now);
         let mut reply = Vec::new();
-        let outcome = agent.handle_check(&check.bytes(), address(1), now, &mut reply);
+        let outcome = agent.handle_check(&check.bytes(), route(1), now, &mut reply);
         assert_eq!(refused(outcome), expected);
         assert!(reply.is_empty());
         assert_eq!(agent.path(), None);
@@ -173,7 +181,7 @@ fn a_check_without_fingerprint_is_taken() {
     let now = Instant::now();
     let check = CheckOf { fingerprint: false, ..CheckOf::default() }.bytes();
     let mut reply = Vec::new();
-    answered(agent(now).handle_check(&check, address(1), now, &mut reply));
+    answered(agent(now).handle_check(&check, route(1), now, &mut reply));
 }
 
 #[test]
@@ -187,12 +195,12 @@ fn a_changed_or_cut_check_never_passes() {
     for at in (0..check.len()).filter(|at| !fingerprint_kind.contains(at)) {
         let mut changed = check.clone();
         changed[at] ^= 1;
-        refused(agent.handle_check(&changed, address(1), now, &mut reply));
-        refused(agent.handle_check(&check[..at], address(1), now, &mut reply));
+        refused(agent.handle_check(&changed, route(1), now, &mut reply));
+        refused(agent.handle_check(&check[..at], route(1), now, &mut reply));
     }
     let mut longer = check.clone();
     longer.extend_from_slice(&[0; 4]);
-    refused(agent.handle_check(&longer, address(1), now, &mut reply));
+    refused(agent.handle_check(&longer, route(1), now, &mut reply));
     assert_eq!(agent.path(), None);
 }
 
@@ -213,7 +221,7 @@ fn the_sample_request_of_rfc_5769_is_taken() {
     let mut agent = IceLite::new(local, ConsentLimits::default(), now);
     let mut reply = Vec::new();
     // It claims the controlled role, which is ours; the answer shows that it was authentic.
-    let outcome = agent.handle_check(SAMPLE, address(1), now, &mut reply);
+    let outcome = agent.handle_check(SAMPLE, route(1), now, &mut reply);
     assert_eq!(outcome, CheckOutcome::Corrected);
     assert_eq!(&reply[20..28], b"\x00\x09\x00\x04\x00\x00\x04\x57");
 }
@@ -224,7 +232,7 @@ fn a_client_that_thinks_it_is_controlled_is_corrected() {
     let mut agent = agent(now);
     let mut reply = Vec::new();
     let check = CheckOf { controlled: true, nominates: true, ..CheckOf::default() }.bytes();
-    let outcome = agent.handle_check(&check, address(1), now, &mut reply);
+    let outcome = agent.handle_check(&check, route(1), now, &mut reply);
     assert_eq!(outcome, CheckOutcome::Corrected);
     assert_eq!(read(&reply, &local().pwd).class(), MessageClass::ErrorResponse);
     assert_eq!(agent.path(), None);
@@ -249,35 +257,35 @@ fn an_unknown_attribute_that_must_be_understood_is_named_in_a_420() {
     let now = Instant::now();
     let mut agent = agent(now);
     let mut reply = Vec::new();
-    let outcome = agent.handle_check(&with_attribute(0x7abc), address(1), now, &mut reply);
+    let outcome = agent.handle_check(&with_attribute(0x7abc), route(1), now, &mut reply);
     assert_eq!(outcome, CheckOutcome::Corrected);
     assert_eq!(&reply[20..36], b"\0\x09\0\x04\0\0\x04\x14\0\x0a\0\x02\x7a\xbc\0\0");
     assert_eq!(agent.path(), None);
 
-    let outcome = agent.handle_check(&with_attribute(0xfabc), address(1), now, &mut reply);
+    let outcome = agent.handle_check(&with_attribute(0xfabc), route(1), now, &mut reply);
     answered(outcome);
 }
 
-fn nomination(agent: &mut IceLite, from: u8, priority: u32, now: Instant) -> Option<SocketAddr> {
+fn nomination(agent: &mut IceLite, from: u8, priority: u32, now: Instant) -> Option<Route> {
     let check = CheckOf { nominates: true, priority: Some(priority), ..CheckOf::default() };
-    answered(agent.handle_check(&check.bytes(), address(from), now, &mut Vec::new()))
+    answered(agent.handle_check(&check.bytes(), route(from), now, &mut Vec::new()))
 }
 
-fn check(agent: &mut IceLite, from: u8, now: Instant) -> Option<SocketAddr> {
+fn check(agent: &mut IceLite, from: u8, now: Instant) -> Option<Route> {
     let check = CheckOf::default().bytes();
-    answered(agent.handle_check(&check, address(from), now, &mut Vec::new()))
+    answered(agent.handle_check(&check, route(from), now, &mut Vec::new()))
 }
 
 #[test]
 fn media_goes_to_the_first_authentic_path_and_then_to_the_newest_nominated() {
     let now = Instant::now();
     let mut agent = agent(now);
-    assert_eq!(check(&mut agent, 1, now), Some(address(1)));
+    assert_eq!(check(&mut agent, 1, now), Some(route(1)));
     assert_eq!(check(&mut agent, 2, now), None);
-    assert_eq!(nomination(&mut agent, 2, 5, now), Some(address(2)));
+    assert_eq!(nomination(&mut agent, 2, 5, now), Some(route(2)));
     // A client that moved nominates a path of lower priority; it is followed at once.
-    assert_eq!(nomination(&mut agent, 3, 1, now + SECOND), Some(address(3)));
-    assert_eq!(agent.path(), Some(address(3)));
+    assert_eq!(nomination(&mut agent, 3, 1, now + SECOND), Some(route(3)));
+    assert_eq!(agent.path(), Some(route(3)));
 }
 
 #[test]
@@ -286,7 +294,7 @@ fn a_silent_path_gives_way_to_any_that_is_heard() {
     let mut agent = agent(now);
     nomination(&mut agent, 1, 5, now);
     assert_eq!(check(&mut agent, 2, now + SECOND), None);
-    assert_eq!(check(&mut agent, 2, now + 2 * SECOND), Some(address(2)));
+    assert_eq!(check(&mut agent, 2, now + 2 * SECOND), Some(route(2)));
 }
 
 #[test]
@@ -299,7 +307,7 @@ fn an_agent_that_nominates_every_pair_settles_on_the_best() {
         changes += usize::from(nomination(&mut agent, 1, 9, now).is_some());
         changes += usize::from(nomination(&mut agent, 2, 5, now).is_some());
     }
-    assert_eq!(agent.path(), Some(address(1)));
+    assert_eq!(agent.path(), Some(route(1)));
     assert!(changes <= 3, "{changes} changes");
 }
 
@@ -312,7 +320,7 @@ fn only_so_many_paths_are_remembered_and_the_one_in_use_always_is() {
     for from in 1..100u8 {
         let now = now + SECOND / 1000 * u32::from(from);
         let check = CheckOf::default().bytes();
-        match agent.handle_check(&check, address(from), now, &mut Vec::new()) {
+        match agent.handle_check(&check, route(from), now, &mut Vec::new()) {
             CheckOutcome::Answered { source_is_new: true, forgotten: gone, .. } => {
                 forgotten.extend(gone);
             }
@@ -322,7 +330,25 @@ fn only_so_many_paths_are_remembered_and_the_one_in_use_always_is() {
     assert_eq!(agent.sources().count(), PATH_CAPACITY);
     assert_eq!(forgotten.len() + PATH_CAPACITY, 100);
     assert!(agent.sources().any(|source| source == address(0)));
-    assert_eq!(agent.path(), Some(address(0)));
+    assert_eq!(agent.path(), Some(route(0)));
+}
+
+#[test]
+fn the_same_client_address_by_two_of_ours_is_two_routes() {
+    let now = Instant::now();
+    let mut agent = agent(now);
+    let other = Route { local: [203, 0, 113, 1].into(), ..route(1) };
+    let check = CheckOf { nominates: true, ..CheckOf::default() }.bytes();
+    assert_eq!(
+        answered(agent.handle_check(&check, route(1), now, &mut Vec::new())),
+        Some(route(1))
+    );
+    match agent.handle_check(&check, other, now, &mut Vec::new()) {
+        CheckOutcome::Answered { source_is_new: false, path_changed, .. } => {
+            assert_eq!(path_changed, Some(other));
+        }
+        outcome => panic!("{outcome:?}"),
+    }
 }
 
 #[test]
@@ -346,14 +372,14 @@ fn a_restart_keeps_the_old_path_until_the_new_one_is_nominated() {
         priority: Some(1),
         ..CheckOf::default()
     };
-    let outcome = agent.handle_check(&new.bytes(), address(2), now + SECOND, &mut Vec::new());
+    let outcome = agent.handle_check(&new.bytes(), route(2), now + SECOND, &mut Vec::new());
     assert_eq!(answered(outcome), None);
     let new = CheckOf { nominates: true, ..new };
-    let outcome = agent.handle_check(&new.bytes(), address(2), now + SECOND, &mut Vec::new());
-    assert_eq!(answered(outcome), Some(address(2)));
+    let outcome = agent.handle_check(&new.bytes(), route(2), now + SECOND, &mut Vec::new());
+    assert_eq!(answered(outcome), Some(route(2)));
     assert_eq!(agent.poll_retired().as_deref(), Some("ourUfrag"));
     let old = CheckOf::default().bytes();
-    refused(agent.handle_check(&old, address(1), now + SECOND, &mut Vec::new()));
+    refused(agent.handle_check(&old, route(1), now + SECOND, &mut Vec::new()));
 }
 
 #[test]
