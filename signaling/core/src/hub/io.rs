@@ -65,7 +65,7 @@ pub enum Input {
     Drain {
         retry_after: Duration,
     },
-    /// Time has reached [`Hub::poll_timeout`].
+    /// Time has reached [`Hub::poll_timeout`](super::Hub::poll_timeout).
     Timeout,
 }
 
