@@ -24,8 +24,9 @@ import type {
 const SIGNED_IN_KEY = 'confer.signed-in';
 /** Name under which the pages of an origin take turns refreshing. */
 const REFRESH_LOCK = 'confer.refresh';
-/** A token this close to its end is replaced before it is used. */
+/** A token this close to its end is replaced before it is used, unless that is most of its life. */
 const EXPIRY_MARGIN_MS = 30_000;
+const EXPIRY_MARGIN_SHARE = 0.25;
 
 /** What [`Auth`] tells. */
 export interface AuthEvents extends ChangeEvents {
@@ -37,7 +38,7 @@ export interface AuthEvents extends ChangeEvents {
 export class Auth extends Emitter<AuthEvents> implements TokenSource {
   readonly #http: Http;
   readonly #platform: Platform;
-  #access: { token: string; expiresAt: number } | null = null;
+  #access: { token: string; staleAt: number } | null = null;
   #user: UserInfo | null = null;
   #guestRoom: RoomInfo | null = null;
   #refreshing: Promise<string> | null = null;
@@ -114,7 +115,7 @@ export class Auth extends Emitter<AuthEvents> implements TokenSource {
 
   async token(): Promise<string> {
     const access = this.#access;
-    if (access !== null && access.expiresAt - EXPIRY_MARGIN_MS > this.#platform.now()) {
+    if (access !== null && access.staleAt > this.#platform.now()) {
       return access.token;
     }
     return this.#refresh();
@@ -171,9 +172,10 @@ export class Auth extends Emitter<AuthEvents> implements TokenSource {
 
   #accept(response: TokenResponse): void {
     const changed = this.#user?.id !== response.user.id;
+    const life = response.expires_in * 1000;
     this.#access = {
       token: response.access_token,
-      expiresAt: this.#platform.now() + response.expires_in * 1000,
+      staleAt: this.#platform.now() + life - Math.min(EXPIRY_MARGIN_MS, life * EXPIRY_MARGIN_SHARE),
     };
     this.#user = response.user;
     this.#guestRoom = response.room ?? null;

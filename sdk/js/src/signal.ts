@@ -40,6 +40,12 @@ const FAILURES_BEFORE_RENEWAL = 3;
 /** Wait after being told of too many frames. */
 const RATE_LIMITED_WAIT_MS = 5_000;
 
+/**
+ * When a token that expires is renewed: within these shares of the time it has left. Not at once,
+ * for a short-lived one would be renewed without end; not together, for all pages hear it together.
+ */
+const RENEWAL_SHARES = { from: 0.25, to: 0.5 };
+
 /** How the socket does. */
 export type ConnectionState = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'closed';
 
@@ -80,6 +86,7 @@ export class Signal extends Emitter<SignalEvents> {
   #deadline: TimerId = null;
   #pingTimer: TimerId = null;
   #retryTimer: TimerId = null;
+  #renewalTimer: TimerId = null;
   #stopWaking: Unsubscribe | null = null;
 
   constructor(platform: Platform, baseUrl: string, tokens: TokenSource) {
@@ -253,11 +260,20 @@ export class Signal extends Emitter<SignalEvents> {
 
   #noticed(notice: Notice): void {
     if (notice.kind === 'token_expiring') {
-      void this.#reauthenticate();
+      this.#renewWithin(notice.in_ms);
     } else if (notice.kind === 'draining') {
       this.#waitAtLeastMs = notice.retry_after_ms;
     }
     this.emit('notice', notice);
+  }
+
+  #renewWithin(leftMs: number): void {
+    const { from, to } = RENEWAL_SHARES;
+    this.#platform.clearTimer(this.#renewalTimer);
+    this.#renewalTimer = this.#platform.setTimer(
+      () => void this.#reauthenticate(),
+      leftMs * (from + (to - from) * this.#platform.random()),
+    );
   }
 
   async #reauthenticate(): Promise<void> {
@@ -370,6 +386,7 @@ export class Signal extends Emitter<SignalEvents> {
     this.#attempt += 1;
     this.#platform.clearTimer(this.#deadline);
     this.#platform.clearTimer(this.#pingTimer);
+    this.#platform.clearTimer(this.#renewalTimer);
     this.#welcome = null;
     const socket = this.#socket;
     this.#socket = null;

@@ -84,6 +84,17 @@ describe('refreshing', () => {
     expect(state.refreshes).toBe(1);
   });
 
+  it('leaves a short-lived token most of its life', async () => {
+    const { http, state } = cookieServer();
+    const usual = { access_token: 'short', expires_in: 20, user: ALICE };
+    http.on('POST /v1/auth/login', () => usual);
+    const { auth, platform } = page(http);
+    await auth.login(LOGIN);
+    await platform.clock.advance(14_900);
+    await expect(auth.token()).resolves.toBe('short');
+    expect(state.refreshes).toBe(0);
+  });
+
   it('is done by one page of an origin at a time', async () => {
     const { http, state } = cookieServer();
     const origin = new FakeOrigin();

@@ -175,9 +175,11 @@ describe('coming back', () => {
   });
 
   it('renews the token in place when it is about to expire', async () => {
-    const { server, signal } = await connected();
+    const { server, signal, clock } = await connected();
     server.notice({ kind: 'token_expiring', in_ms: 60_000 });
-    await settle();
+    await clock.advance(14_000);
+    expect(server.requests('auth')).toEqual([]);
+    await clock.advance(16_000);
     expect(server.requests('auth')).toMatchObject([{ token: 'token-1' }]);
     expect(signal.state).toBe('connected');
   });
