@@ -10,7 +10,7 @@ const PLACES: [(&str, &[&str], &str); 4] = [
         &["chat/src/sql/", "crates/accounts/src/sql/", "crates/testdb/"],
         "SQL stands in the `sql` folders of chat and accounts",
     ),
-    ("redis::", &["crates/bus/src/"], "Redis stands in the bus"),
+    ("redis::", &["crates/bus/src/", "crates/testdb/"], "Redis stands in the bus"),
     (
         "std::env::",
         &["server/src/", "xtask/", "loadtest/", "crates/testdb/"],
