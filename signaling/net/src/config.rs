@@ -13,7 +13,8 @@ pub struct Config {
     pub server: String,
     /// Sockets open at a time; more are refused with 503. Default: 20 000.
     pub connections: usize,
-    /// Sockets that have not presented a token yet; more are refused with 503. Default: 1 000.
+    /// Sockets opened without a token that have not presented one yet; more are refused with 503.
+    /// Default: 1 000.
     pub unauthenticated_connections: usize,
     /// Of these, sockets of one address (IPv6: of one /64 network); more are refused with 429.
     /// Default: 64.

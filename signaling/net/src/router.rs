@@ -46,15 +46,17 @@ async fn connect(
     }
     let full = || unavailable(&shared, ErrorCode::Unavailable, "The server has no free socket.");
     let place = Arc::clone(&shared.connections).try_acquire_owned().map_err(|_| full())?;
-    let waiting = shared.waiting_room.enter(address).map_err(|reason| match reason {
-        Full::Room => full(),
-        Full::Address => {
-            let message = "Too many sockets of your address have presented no token yet.";
-            unavailable(&shared, ErrorCode::RateLimited, message)
-        }
-    })?;
-
     let offered = offered(&headers);
+    // A token that came along is looked at at once; without one a socket may sit and wait.
+    let enter = || shared.waiting_room.enter(address);
+    let waiting =
+        offered.token.is_none().then(enter).transpose().map_err(|reason| match reason {
+            Full::Room => full(),
+            Full::Address => {
+                let message = "Too many sockets of your address have presented no token yet.";
+                unavailable(&shared, ErrorCode::RateLimited, message)
+            }
+        })?;
     if let Some(protocol) = offered.selected {
         upgrade.set_selected_protocol(protocol);
     }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Sockets that have not presented a token: few of them in all, and of each address, so that
+/// Sockets that were opened without a token and have not presented one: few of them in all, and of each address, so that
 /// nobody without a token can keep others out.
 #[derive(Debug)]
 pub(crate) struct WaitingRoom {

@@ -30,7 +30,7 @@ pub(crate) async fn serve(
     socket: WebSocket,
     token: Option<String>,
     shared: Arc<Shared>,
-    waiting: Place,
+    waiting: Option<Place>,
 ) {
     let connection = shared.next_connection();
     let limits =
@@ -56,7 +56,7 @@ pub(crate) async fn serve(
         calls: FuturesUnordered::new(),
         sends: Sends::default(),
         feed: None,
-        waiting: Some(waiting),
+        waiting,
         shared,
     };
     match driver.drive().await {
