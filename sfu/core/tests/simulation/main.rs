@@ -1,8 +1,13 @@
 //! The media plane in simulated time: publisher → shard → subscribers, with no socket at all.
 
 mod client;
+mod loss;
 mod publisher;
 mod receiver;
+mod refusal;
+mod room;
+mod switching;
+mod transport;
 mod world;
 
 use std::collections::BTreeSet;

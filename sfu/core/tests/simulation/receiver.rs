@@ -15,7 +15,6 @@ pub(crate) struct Got {
     pub(crate) timestamp: RtpTime,
     pub(crate) picture_id: Option<u16>,
     pub(crate) at: Instant,
-    pub(crate) was_repaired: bool,
 }
 
 pub(crate) struct Receiver {
@@ -87,7 +86,7 @@ impl Receiver {
             assert!(payload[14..].iter().all(|byte| *byte == content.track), "payload intact");
         }
         let picture_id = is_video.then(|| u16::from_be_bytes([payload[2], payload[3]]) & 0x7fff);
-        let got = Got { content, timestamp: view.timestamp, picture_id, at: now, was_repaired };
+        let got = Got { content, timestamp: view.timestamp, picture_id, at: now };
         self.got.insert(seq.0, got);
     }
 
@@ -126,6 +125,11 @@ impl Receiver {
             (Some((first, _)), Some(highest)) => highest.0 - first + 1 - self.got.len() as u64,
             _ => 0,
         }
+    }
+
+    /// Holes and duplicates.
+    pub(crate) fn flaws(&self) -> (u64, u64) {
+        (self.holes(), self.duplicates)
     }
 
     /// Asserts what a decoder relies on: in order of sequence numbers, frames are whole and follow

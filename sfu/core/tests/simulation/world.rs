@@ -93,7 +93,6 @@ enum Target {
 pub(crate) struct World {
     pub(crate) shard: Shard,
     pub(crate) now: Instant,
-    pub(crate) start: Instant,
     pub(crate) room: RoomId,
     pub(crate) people: Vec<Person>,
     pub(crate) speakers: Vec<Vec<ParticipantId>>,
@@ -126,7 +125,6 @@ impl World {
         Self {
             shard: Shard::new(config, now),
             now,
-            start: now,
             room: RoomId(Uuid::from_u128(1)),
             people: Vec::new(),
             speakers: Vec::new(),

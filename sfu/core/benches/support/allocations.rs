@@ -1,0 +1,59 @@
+//! Counts what is allocated inside [`counted`] and nothing else.
+#![expect(unsafe_code, reason = "a global allocator cannot be had without; it only counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+
+static IS_COUNTED: AtomicBool = AtomicBool::new(false);
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static LIVE: AtomicI64 = AtomicI64::new(0);
+
+pub(crate) struct Counting;
+
+// SAFETY: every call is passed to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(layout.size() as i64);
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if IS_COUNTED.load(Relaxed) {
+            LIVE.fetch_sub(layout.size() as i64, Relaxed);
+        }
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note(size as i64 - layout.size() as i64);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+fn note(bytes: i64) {
+    if IS_COUNTED.load(Relaxed) {
+        COUNT.fetch_add(1, Relaxed);
+        LIVE.fetch_add(bytes, Relaxed);
+    }
+}
+
+/// Runs `work` with counting on. Benchmarks have one thread.
+pub(crate) fn counted<T>(work: impl FnOnce() -> T) -> T {
+    IS_COUNTED.store(true, Relaxed);
+    let result = work();
+    IS_COUNTED.store(false, Relaxed);
+    result
+}
+
+/// Allocations so far.
+pub(crate) fn count() -> u64 {
+    COUNT.load(Relaxed)
+}
+
+/// Bytes allocated and not freed.
+pub(crate) fn live() -> i64 {
+    LIVE.load(Relaxed)
+}

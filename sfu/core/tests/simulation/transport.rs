@@ -1,0 +1,123 @@
+//! Addresses that change, peers that vanish, connections that begin anew.
+
+use std::time::Duration;
+
+use confer_protocol::room::TrackSource::{Camera, Microphone};
+use confer_protocol::server::TransportState;
+
+use crate::client::Client;
+use crate::world::{Link, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_client_that_moves_to_another_address_loses_no_frame() {
+    let mut world = World::new(301);
+    let alice = world.join(&[Microphone, Camera], 1, 1);
+    let bob = world.join(&[Microphone, Camera], 1, 1);
+    world.connect();
+    world.run_for(SECOND);
+    world.move_person(alice, 33_333);
+    world.run_for(SECOND);
+    let states = &world.people[alice].states;
+    assert_eq!(states.last(), Some(&TransportState::Connected));
+    assert!(!states.contains(&TransportState::Suspect));
+    for (me, other) in [(alice, bob), (bob, alice)] {
+        for publisher in &world.people[other].publishers {
+            let receiver = world.people[me].receiver_of(publisher.tag);
+            let frames = receiver.frames(publisher.tag);
+            assert!(frames.len() as u32 > publisher.frames - 15, "{}", frames.len());
+            receiver.assert_continuous();
+        }
+    }
+}
+
+#[test]
+fn silence_is_suspect_then_failed_and_a_sign_of_life_revives() {
+    let mut world = World::new(302);
+    let alice = world.join(&[Camera], 0, 0);
+    let bob = world.join(&[], 0, 1);
+    world.connect();
+    world.run_for(SECOND);
+    let dead = Link { loss: 1_000, ..Link::default() };
+    (world.people[bob].uplink, world.people[bob].downlink) = (dead, dead);
+    world.run_for(SECOND * 10);
+    assert_eq!(world.people[bob].state, Some(TransportState::Suspect));
+    world.run_for(SECOND * 30);
+    assert_eq!(world.people[bob].state, Some(TransportState::Failed));
+    assert_eq!(world.people[alice].state, Some(TransportState::Connected));
+    let sent = world.shard.stats().packets_out;
+    world.run_for(SECOND);
+    assert_eq!(world.shard.stats().packets_out, sent, "nothing is sent without consent");
+
+    let live = Link::default();
+    (world.people[bob].uplink, world.people[bob].downlink) = (live, live);
+    let frames = world.people[alice].publishers[0].frames;
+    world.run_for(SECOND * 4);
+    assert_eq!(world.people[bob].state, Some(TransportState::Connected));
+    let seen = world.people[bob].receiver_of(1).frames(1);
+    assert!(seen.range(frames..).count() > 30, "the picture is back");
+    world.people[bob].receiver_of(1).assert_continuous();
+}
+
+#[test]
+fn a_peer_connection_that_begins_anew_takes_the_same_seat() {
+    let mut world = World::new(303);
+    let alice = world.join(&[Microphone, Camera], 1, 1);
+    let bob = world.join(&[Microphone, Camera], 1, 1);
+    world.connect();
+    world.run_for(SECOND);
+    let tracks: Vec<_> = world.people[alice].publishers.iter().map(|one| one.track).collect();
+
+    // A page that was reloaded: another certificate, other SSRCs, the same m-lines.
+    let address = "127.0.0.1:34567".parse().expect("valid");
+    world.people[alice].client = Client::new(address);
+    world.move_person(alice, 34_567);
+    world.people[alice].receivers.clear();
+    for publisher in &mut world.people[alice].publishers {
+        publisher.restart();
+    }
+    world.offer(alice);
+    let answer = world.people[alice].last_answer.clone().expect("answered").expect("taken");
+    let published: Vec<_> = answer.published.iter().map(|one| one.track).collect();
+    assert_eq!(published, tracks, "tracks keep their names");
+    let frames = world.people[alice].publishers[1].frames;
+    world.connect();
+    world.run_for(SECOND * 2);
+
+    let seen = world.people[bob].receiver_of(2).frames(2);
+    assert!(seen.range(frames..).count() > 40, "bob sees alice again");
+    world.people[bob].receiver_of(2).assert_continuous();
+    let tag = world.people[bob].publishers[1].tag;
+    assert!(world.people[alice].receiver_of(tag).frames(tag).len() > 40);
+}
+
+#[test]
+fn what_strangers_send_changes_nothing() {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    let mut world = World::new(304);
+    let alice = world.join(&[Camera], 0, 0);
+    let bob = world.join(&[], 0, 1);
+    world.connect();
+    let mut rng = StdRng::seed_from_u64(304);
+    let addresses = [world.people[alice].client.address, "127.0.0.1:9".parse().expect("valid")];
+    for round in 0..20_000_u32 {
+        let length = rng.random_range(0..200);
+        let mut bytes: Vec<u8> = (0..length).map(|_| rng.random()).collect();
+        if let Some(first) = bytes.first_mut() {
+            *first = [0, 1, 22, 0x80, 0x90, 0xb0][round as usize % 6];
+        }
+        let from = addresses[round as usize % 2];
+        world.shard.handle_datagram(from, world.server, &mut bytes, world.now);
+    }
+    while let Some(transmit) = world.shard.poll_transmit() {
+        assert_ne!(transmit.destination, addresses[1], "a stranger gets no answer");
+    }
+    world.run_for(SECOND);
+    let publisher = &world.people[alice].publishers[0];
+    let receiver = world.people[bob].receiver_of(publisher.tag);
+    assert!(receiver.frames(publisher.tag).len() as u32 > publisher.frames - 10);
+    assert_eq!(receiver.flaws(), (0, 0));
+}
