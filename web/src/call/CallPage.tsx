@@ -1,4 +1,4 @@
-import type { EndReason, Room, UserInfo } from 'confer-sdk';
+import type { DeviceTracks, EndReason, Room, UserInfo } from 'confer-sdk';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { client } from '../client';
 import { toast } from '../components/toastStore';
@@ -13,12 +13,12 @@ interface CallPageProps {
 }
 
 type Stage =
-  | { at: 'lobby'; joining: boolean; problem?: Explanation }
+  | { at: 'lobby'; joining: boolean; failures: number; problem?: Explanation }
   | { at: 'call'; room: Room; startedAt: number };
 
 /** A room's call, from the preview to the end. */
 export function CallPage({ roomId, user }: CallPageProps) {
-  const [stage, setStage] = useState<Stage>({ at: 'lobby', joining: false });
+  const [stage, setStage] = useState<Stage>({ at: 'lobby', joining: false, failures: 0 });
   const mounted = useRef(false);
 
   useEffect(() => {
@@ -31,8 +31,12 @@ export function CallPage({ roomId, user }: CallPageProps) {
   }, []);
 
   const join = useCallback(
-    async (tracks: { audio?: MediaStreamTrack; video?: MediaStreamTrack }) => {
-      setStage({ at: 'lobby', joining: true });
+    async (tracks: DeviceTracks) => {
+      if (!mounted.current) {
+        stopAll(tracks);
+        return;
+      }
+      setStage((before) => ({ at: 'lobby', joining: true, failures: failuresOf(before) }));
       try {
         const room = await client.join(roomId, tracks);
         if (!mounted.current) {
@@ -42,8 +46,13 @@ export function CallPage({ roomId, user }: CallPageProps) {
         room.on('left', ({ reason }) => ended(roomId, reason));
         setStage({ at: 'call', room, startedAt: Date.now() });
       } catch (error) {
-        for (const track of Object.values(tracks)) track.stop();
-        setStage({ at: 'lobby', joining: false, problem: explain(error, ROOM_WORDING) });
+        stopAll(tracks);
+        setStage((before) => ({
+          at: 'lobby',
+          joining: false,
+          failures: failuresOf(before) + 1,
+          problem: explain(error, ROOM_WORDING),
+        }));
       }
     },
     [roomId],
@@ -53,6 +62,8 @@ export function CallPage({ roomId, user }: CallPageProps) {
     <CallScreen room={stage.room} startedAt={stage.startedAt} />
   ) : (
     <Lobby
+      // The devices were handed over to the call that failed: they are started anew.
+      key={stage.failures}
       roomId={roomId}
       user={user}
       joining={stage.joining}
@@ -60,6 +71,15 @@ export function CallPage({ roomId, user }: CallPageProps) {
       onJoin={join}
     />
   );
+}
+
+function failuresOf(stage: Stage): number {
+  return stage.at === 'lobby' ? stage.failures : 0;
+}
+
+function stopAll({ audio, video }: DeviceTracks): void {
+  audio?.stop();
+  video?.stop();
 }
 
 const ENDED: Record<Exclude<EndReason, 'left'>, readonly [string, string]> = {

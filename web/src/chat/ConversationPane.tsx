@@ -23,12 +23,16 @@ export function ConversationPane({ conversation, canWrite = true }: Conversation
   const span = useUnreadAtOpening(conversation);
   const [loadFailed, setLoadFailed] = useState(false);
   const visible = usePageVisible();
+  const [atBottom, setAtBottom] = useState(false);
+
+  // The first page is still missing: what was not there was not read.
+  const filling = messages.length < ENOUGH_MESSAGES && hasMore && !loadFailed;
 
   useEffect(() => {
-    // `lastSeq`: what comes while the page is in view is read, too.
+    // Read is what was in view, down to the newest; `lastSeq`: also what comes meanwhile.
     void lastSeq;
-    if (visible && unread > 0) conversation.markRead();
-  }, [conversation, visible, lastSeq, unread]);
+    if (visible && atBottom && !filling && unread > 0) conversation.markRead();
+  }, [conversation, visible, atBottom, filling, lastSeq, unread]);
 
   const loadOlder = useCallback(async () => {
     try {
@@ -40,10 +44,9 @@ export function ConversationPane({ conversation, canWrite = true }: Conversation
     }
   }, [conversation]);
 
-  const few = messages.length < ENOUGH_MESSAGES && hasMore;
   useEffect(() => {
-    if (few && !loadFailed) void loadOlder();
-  }, [few, loadFailed, loadOlder]);
+    if (filling) void loadOlder();
+  }, [filling, loadOlder]);
 
   return (
     <ChatPane
@@ -53,6 +56,8 @@ export function ConversationPane({ conversation, canWrite = true }: Conversation
       hasOlder={hasMore}
       loadOlder={loadOlder}
       unread={span}
+      named={conversation.kind === 'room'}
+      onAtBottom={setAtBottom}
       typing={conversation.typing.map(({ name }) => name)}
       canWrite={canWrite}
       onSend={(body, replyTo) => conversation.send(body, { replyTo })}

@@ -5,13 +5,14 @@ import type { MessageView } from './view';
 
 interface MessageGroupProps {
   messages: readonly [MessageView, ...MessageView[]];
+  named: boolean;
   onReply?: ((message: MessageView) => void) | undefined;
   onRetry: (message: MessageView) => void;
   onShowOriginal: (seq: number) => void;
 }
 
 /** What one person said in one go. */
-export function MessageGroup({ messages, ...handlers }: MessageGroupProps) {
+export function MessageGroup({ messages, named, ...handlers }: MessageGroupProps) {
   const { sender, own } = messages[0];
 
   return (
@@ -23,7 +24,7 @@ export function MessageGroup({ messages, ...handlers }: MessageGroupProps) {
     >
       {own ? null : <Avatar id={sender.id} name={sender.name} size="sm" className="mb-0.5" />}
       <div className="flex min-w-0 flex-1 flex-col gap-0.5">
-        {own ? null : (
+        {own || !named ? null : (
           <p className="mb-0.5 ml-1 truncate text-[0.8125rem] font-semibold text-ink-2">
             {sender.name}
           </p>

@@ -1,5 +1,5 @@
 import { ArrowDown } from 'lucide-react';
-import { useMemo } from 'react';
+import { type RefObject, useMemo } from 'react';
 import { BubblesArt } from '../components/art';
 import { EmptyState } from '../components/EmptyState';
 import { Loading, Spinner } from '../components/Spinner';
@@ -18,12 +18,16 @@ export interface MessageListProps {
   unread?: UnreadSpan | undefined;
   /** Names the place in the empty state. */
   title: string;
+  /** Between two people, names say nothing new. */
+  named?: boolean | undefined;
+  onAtBottom?: ((atBottom: boolean) => void) | undefined;
   onReply?: ((message: MessageView) => void) | undefined;
   onRetry: (message: MessageView) => void;
 }
 
 export function MessageList(props: MessageListProps) {
   const { messages, loading, hasOlder, loadOlder, unread, title, onReply, onRetry } = props;
+  const { named = true, onAtBottom } = props;
   const items = useMemo(() => arrange(messages, unread), [messages, unread]);
   const newest = messages[messages.length - 1];
   const scroll = useStickyScroll({
@@ -32,6 +36,7 @@ export function MessageList(props: MessageListProps) {
     oldestKey: messages[0]?.key,
     hasOlder,
     loadOlder,
+    onAtBottom,
   });
 
   if (loading) return <Loading label="Loading messages" />;
@@ -74,6 +79,8 @@ export function MessageList(props: MessageListProps) {
             <Item
               key={item.key}
               item={item}
+              named={named}
+              unreadLine={scroll.unreadLine}
               onReply={onReply}
               onRetry={onRetry}
               onShowOriginal={showOriginal}
@@ -103,12 +110,14 @@ export function MessageList(props: MessageListProps) {
 
 interface ItemProps {
   item: ListItem;
+  named: boolean;
+  unreadLine: RefObject<HTMLDivElement | null>;
   onReply?: ((message: MessageView) => void) | undefined;
   onRetry: (message: MessageView) => void;
   onShowOriginal: (seq: number) => void;
 }
 
-function Item({ item, ...handlers }: ItemProps) {
+function Item({ item, named, unreadLine, ...handlers }: ItemProps) {
   switch (item.kind) {
     case 'day':
       return (
@@ -125,6 +134,7 @@ function Item({ item, ...handlers }: ItemProps) {
     case 'unread':
       return (
         <div
+          ref={unreadLine}
           data-testid="unread-divider"
           className="flex items-center gap-3 px-5 py-2 text-xs font-semibold text-accent-text"
         >
@@ -134,6 +144,6 @@ function Item({ item, ...handlers }: ItemProps) {
         </div>
       );
     case 'group':
-      return <MessageGroup messages={item.messages} {...handlers} />;
+      return <MessageGroup messages={item.messages} named={named} {...handlers} />;
   }
 }

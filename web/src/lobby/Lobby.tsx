@@ -28,8 +28,15 @@ export function Lobby({ roomId, user, joining, problem, onJoin }: LobbyProps) {
   const { mic, camera, take } = useLobbyDevices();
   const level = useLevel(mic.track);
   const [shortcuts, setShortcuts] = useState(false);
+  const [waiting, setWaiting] = useState(false);
 
   useShortcuts({ m: mic.toggle, v: camera.toggle, '?': () => setShortcuts(true) });
+
+  async function join() {
+    setWaiting(true);
+    onJoin(await take());
+    setWaiting(false);
+  }
 
   if (summary === undefined && error !== undefined) {
     const { title, hint } = explain(error, ROOM_WORDING);
@@ -48,9 +55,9 @@ export function Lobby({ roomId, user, joining, problem, onJoin }: LobbyProps) {
         mic={mic}
         camera={camera}
         level={level}
-        joining={joining}
+        joining={joining || waiting}
         problem={problem}
-        onJoin={() => onJoin(take())}
+        onJoin={() => void join()}
       />
       <ShortcutsDialog open={shortcuts} onOpenChange={setShortcuts} />
     </>

@@ -18,9 +18,15 @@ type States = Record<Device, DeviceState>;
 export interface LobbyDevices {
   mic: DeviceView;
   camera: DeviceView;
-  /** Hands the running tracks over: from here on they are somebody else's to stop. */
-  take: () => DeviceTracks;
+  /**
+   * Hands the tracks over: from here on they are somebody else's to stop. Devices that are being
+   * started are waited for, as the browser may be asking for permission.
+   */
+  take: () => Promise<DeviceTracks>;
 }
+
+/** An unanswered question of the browser does not keep anybody out for longer. */
+const MOST_WAIT_MS = 8_000;
 
 const DEVICES = ['microphone', 'camera'] as const;
 
@@ -32,7 +38,13 @@ export function useLobbyDevices(): LobbyDevices {
   }));
   const running = useRef<Partial<Record<Device, MediaStreamTrack>>>({});
   const gone = useRef(false);
+  const starting = useRef(new Set<Promise<void>>());
   const { microphones, cameras, refresh } = useDeviceList();
+
+  const awaitable = useCallback((work: Promise<void>) => {
+    starting.current.add(work);
+    void work.finally(() => starting.current.delete(work));
+  }, []);
 
   const set = useCallback((device: Device, state: DeviceState) => {
     setStates((known) => ({ ...known, [device]: state }));
@@ -87,12 +99,12 @@ export function useLobbyDevices(): LobbyDevices {
 
   useEffect(() => {
     gone.current = false;
-    void startPreferred(start, started, refresh);
+    awaitable(startPreferred(start, started, refresh));
     return () => {
       gone.current = true;
       for (const device of DEVICES) stop(device);
     };
-  }, [start, started, refresh, stop]);
+  }, [start, started, refresh, stop, awaitable]);
 
   function view(device: Device, devices: readonly MediaDeviceInfo[]): DeviceView {
     const state = states[device];
@@ -106,18 +118,20 @@ export function useLobbyDevices(): LobbyDevices {
           stop(device);
           set(device, { on: false, starting: false });
         } else {
-          void start(device);
+          awaitable(start(device));
         }
       },
       choose: (deviceId) => {
         preferDevice(device, deviceId);
         preferOn(device, true);
-        void start(device, deviceId);
+        awaitable(start(device, deviceId));
       },
     };
   }
 
-  const take = useCallback((): DeviceTracks => {
+  const take = useCallback(async (): Promise<DeviceTracks> => {
+    await Promise.race([Promise.all(starting.current), pause(MOST_WAIT_MS)]);
+    gone.current = true;
     const { microphone, camera } = running.current;
     running.current = {};
     return {
@@ -151,4 +165,8 @@ async function startPreferred(
     }
   }
   for (const device of wanted) await start(device);
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
