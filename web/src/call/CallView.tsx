@@ -70,7 +70,7 @@ export function CallView(props: CallViewProps) {
 
 function Alone({ createLink }: { createLink: (() => Promise<InviteLink>) | undefined }) {
   return (
-    <div className="rise absolute inset-x-0 top-4 mx-auto flex w-fit max-w-[calc(100%-2rem)] items-center gap-4 rounded-card border border-line bg-raised py-2.5 pr-3 pl-4 text-sm shadow-3">
+    <div className="rise absolute inset-x-0 bottom-4 mx-auto flex w-fit max-w-[calc(100%-2rem)] items-center gap-4 rounded-card border border-line bg-raised py-2.5 pr-3 pl-4 text-sm shadow-3">
       <p>
         <span className="font-semibold">You are the only one here.</span>{' '}
         <span className="text-ink-2 max-sm:hidden">Send somebody the link.</span>

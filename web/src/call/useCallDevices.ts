@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { client } from '../client';
 import { toast, toastError } from '../components/toastStore';
 import { type Device, describeMediaProblem } from '../lib/mediaErrors';
-import { devicePreference, preferDevice, preferOn } from '../lib/preferences';
+import { devicePreference, preferDevice } from '../lib/preferences';
 
 export interface CallDevice {
   on: boolean;
@@ -35,7 +35,6 @@ export function useCallDevice(room: Room, device: Device): CallDevice {
   }
 
   async function toggle() {
-    preferOn(device, !on);
     if (publication !== undefined) await publication.setMuted(on);
     else await publish(room, device, devicePreference(device).deviceId);
   }

@@ -28,7 +28,7 @@ export function describeMediaProblem(error: unknown, device: Device): MediaProbl
   if (hasCode(error, 'media_not_found')) {
     return {
       title: `No ${device} found`,
-      hint: `Plug one in and try again, or join without.`,
+      hint: 'Plug one in, then try again. The call works without it, too.',
       retry: true,
     };
   }
