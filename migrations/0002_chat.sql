@@ -21,6 +21,8 @@ CREATE TABLE conversations (
     kind       text NOT NULL CHECK (kind IN ('direct', 'room')),
     last_seq   bigint NOT NULL DEFAULT 0,
     last_event bigint NOT NULL DEFAULT 0,
+    -- How many members there are now, moved with the events that say so.
+    members    integer NOT NULL DEFAULT 0,
     head_at    timestamptz NOT NULL DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now()
 -- The counters are in no index and pages keep room, so that moving them rewrites one page only.

@@ -30,7 +30,8 @@ use database::Database;
 use summary::Quantiles;
 
 /// As long as people write.
-const BODY: &str = "Shall we meet at the usual place, half an hour later than planned? I bring cake.";
+const BODY: &str =
+    "Shall we meet at the usual place, half an hour later than planned? I bring cake.";
 
 struct Load {
     conversations: usize,
@@ -193,9 +194,5 @@ async fn rooms(service: &ChatService, owner: &Identity, count: usize) -> Vec<Con
 }
 
 fn message() -> NewMessage {
-    NewMessage {
-        client_id: ClientMessageId(Uuid::new_v4()),
-        body: BODY.to_owned(),
-        reply_to: None,
-    }
+    NewMessage { client_id: ClientMessageId(Uuid::new_v4()), body: BODY.to_owned(), reply_to: None }
 }

@@ -23,6 +23,7 @@ mod room;
 mod routes;
 mod service;
 mod sql;
+mod stats;
 mod writer;
 
 pub use config::{Config, Limits};
@@ -32,6 +33,7 @@ pub use error::{FieldError, MarkError, ReadError, RoomError, SendError, StartErr
 pub use routes::{openapi, routes};
 pub use service::{ChatService, Running};
 pub use sql::room::Room;
+pub use stats::ChatStats;
 
 /// The schema of the whole server, embedded. `Migrator::run` applies what is missing under an
 /// advisory lock, so several nodes may start at once.

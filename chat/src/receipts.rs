@@ -5,6 +5,7 @@
 //! last_seq` whatever is asked for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use confer_protocol::chat::{Change, ConversationEvent, MessageSeq, Receipt};
@@ -14,9 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::Hints;
+use crate::config::Config;
+use crate::delivery::{Audience, Hints};
 use crate::error::{MarkError, is_transient};
 use crate::sql::receipt::{self, Advance, Cursors, Locked, Place};
+use crate::stats::Counters;
 
 /// Marks waiting to be written. Beyond, clients are told to retry.
 const MARK_CAPACITY: usize = 8192;
@@ -75,13 +78,29 @@ pub(crate) struct ReceiptWriter {
     queue: mpsc::Receiver<Mark>,
     pool: PgPool,
     interval: Duration,
+    /// In a larger conversation nobody sees how far others are.
+    members_shown: u32,
     hints: Hints,
+    counters: Arc<Counters>,
 }
 
 impl ReceiptWriter {
-    pub(crate) fn new(pool: PgPool, interval: Duration, hints: Hints) -> (ReceiptQueue, Self) {
+    pub(crate) fn new(
+        pool: PgPool,
+        config: &Config,
+        hints: Hints,
+        counters: Arc<Counters>,
+    ) -> (ReceiptQueue, Self) {
         let (sender, queue) = mpsc::channel(MARK_CAPACITY);
-        (ReceiptQueue(sender), Self { queue, pool, interval, hints })
+        let writer = Self {
+            queue,
+            pool,
+            interval: config.receipt_interval,
+            members_shown: u32::from(config.limits.members_shown),
+            hints,
+            counters,
+        };
+        (ReceiptQueue(sender), writer)
     }
 
     /// Writes until `stop`, then what is queued by then.
@@ -141,8 +160,14 @@ impl ReceiptWriter {
             // A client that stopped waiting needs no answer.
             let _ = answer.send(result);
         }
+        self.counters.receipts.add(advances.len());
         for advance in advances {
-            self.hints.receipt(receipt(advance.place, advance.to));
+            let audience = if advance.members <= self.members_shown {
+                Audience::Everybody
+            } else {
+                Audience::OwnDevices
+            };
+            self.hints.receipt(receipt(advance.place, advance.to), audience);
         }
     }
 
@@ -161,7 +186,8 @@ impl ReceiptWriter {
             let to = advanced(*locked, *wanted);
             standing.insert(*place, to);
             if to != locked.cursors {
-                advances.push(Advance { place: *place, from: locked.cursors, to });
+                let (from, members) = (locked.cursors, locked.members);
+                advances.push(Advance { place: *place, from, to, members });
             }
         }
         if advances.is_empty() {
@@ -209,7 +235,7 @@ mod tests {
 
     #[test]
     fn reading_implies_delivery_and_nothing_passes_the_last_message() {
-        let locked = Locked { cursors: cursors(3, 1), last_seq: MessageSeq(9) };
+        let locked = Locked { cursors: cursors(3, 1), last_seq: MessageSeq(9), members: 2 };
         assert_eq!(advanced(locked, cursors(0, 7)), cursors(7, 7));
         assert_eq!(advanced(locked, cursors(50, 40)), cursors(9, 9));
         assert_eq!(advanced(locked, cursors(2, 0)), cursors(3, 1));
@@ -224,7 +250,7 @@ mod tests {
             let delivered = delivered.min(last);
             let read = read.min(delivered);
             let locked =
-                Locked { cursors: cursors(delivered, read), last_seq: MessageSeq(last) };
+                Locked { cursors: cursors(delivered, read), last_seq: MessageSeq(last), members: 2 };
             let after = advanced(locked, cursors(wanted_delivered, wanted_read));
             prop_assert!(after.read >= locked.cursors.read);
             prop_assert!(after.delivered >= locked.cursors.delivered);

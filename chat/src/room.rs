@@ -156,7 +156,8 @@ impl ChatService {
             return Ok(());
         }
         let limit = self.config.limits.members_per_room;
-        if sql::member::count(&mut *transaction, conversation).await? >= i64::from(limit) {
+        let members = sql::member::count(&mut *transaction, conversation).await?;
+        if u32::try_from(members).is_ok_and(|members| members >= limit) {
             return Err(RoomError::TooMany { what: "members of this room", limit });
         }
         let event_seq = add(&mut transaction, conversation, user.id, Role::Member, head).await?;

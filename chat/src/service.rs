@@ -14,9 +14,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::{self, Denied, Membership};
 use crate::config::Config;
-use crate::delivery::{Delivery, Feed, Hints};
+use crate::delivery::{Delivery, Feed, Hints, Typing};
 use crate::error::{FieldError, MarkError, ReadError, SendError, StartError};
 use crate::receipts::{ReceiptQueue, ReceiptWriter};
+use crate::stats::{ChatStats, Counters};
 use crate::writer::{Outgoing, SendQueue, Writer};
 use crate::{message, sql};
 
@@ -31,6 +32,7 @@ pub struct ChatService {
     sends: SendQueue,
     receipts: ReceiptQueue,
     delivery: Arc<Delivery>,
+    counters: Arc<Counters>,
 }
 
 /// The tasks of a [`ChatService`]. They end when this is dropped, politely after
@@ -57,17 +59,30 @@ impl ChatService {
         let writers = CancellationToken::new();
         let feeds = CancellationToken::new();
 
+        let counters = Arc::<Counters>::default();
         let hints = Hints::new(bus.clone(), epoch);
         let (receipts, receipt_writer) =
-            ReceiptWriter::new(pool.clone(), config.receipt_interval, hints.clone());
-        let (sends, writer) =
-            Writer::new(pool.clone(), config.write_patience, hints, receipts.clone());
+            ReceiptWriter::new(pool.clone(), &config, hints.clone(), Arc::clone(&counters));
+        let (sends, writer) = Writer::new(
+            pool.clone(),
+            config.write_patience,
+            hints,
+            receipts.clone(),
+            Arc::clone(&counters),
+        );
         tasks.spawn(writer.run(writers.clone()));
         tasks.spawn(receipt_writer.run(writers.clone()));
-        let delivery =
-            Delivery::start(pool.clone(), bus, epoch, config.clone(), tasks.clone(), feeds.clone());
+        let delivery = Delivery::start(
+            pool.clone(),
+            bus,
+            epoch,
+            config.clone(),
+            Arc::clone(&counters),
+            tasks.clone(),
+            feeds.clone(),
+        );
 
-        let service = Self { pool, config: Arc::new(config), sends, receipts, delivery };
+        let service = Self { pool, config: Arc::new(config), sends, receipts, delivery, counters };
         let running = Running {
             tasks,
             _stop_on_drop: [writers.clone().drop_guard(), feeds.clone().drop_guard()],
@@ -126,11 +141,15 @@ impl ChatService {
         conversation: ConversationId,
     ) -> Result<(), ReadError> {
         let membership = access::may_write(identity, conversation).map_err(read_denied)?;
-        // A feed that watches proves membership without a question to the database.
-        if !self.delivery.is_watched_by(conversation, identity.user_id()) {
-            self.standing(identity, conversation, membership).await?;
+        match self.delivery.typing(conversation, identity.user_id()) {
+            Typing::ToldAlready => return Ok(()),
+            // Only members' feeds watch: no question to the database.
+            Typing::News => {}
+            Typing::Unknown => {
+                self.standing(identity, conversation, membership).await?;
+            }
         }
-        self.delivery.hints().typing(conversation, identity.user_id());
+        self.hints().typing(conversation, identity.user_id());
         Ok(())
     }
 
@@ -166,6 +185,11 @@ impl ChatService {
     /// How many feeds are open on this node.
     pub fn feeds(&self) -> usize {
         self.delivery.feeds()
+    }
+
+    /// How the service of this process has fared.
+    pub fn stats(&self) -> ChatStats {
+        self.counters.snapshot(self.delivery.feeds() as u64, self.sends.length() as u64)
     }
 
     pub(crate) fn hints(&self) -> &Hints {

@@ -30,8 +30,9 @@ impl Database {
         ));
         let installation =
             Installation::find(None, &[embedded]).expect("`scripts/setup run` installs Postgres");
-        let cluster = Cluster::start(installation, &Settings::new(directory.path().join("postgres")))
-            .expect("Postgres starts");
+        let cluster =
+            Cluster::start(installation, &Settings::new(directory.path().join("postgres")))
+                .expect("Postgres starts");
         let options = PgConnectOptions::from_str(&cluster.url("postgres")).expect("its own URL");
         Self { options, cluster: Some((cluster, directory)) }
     }

@@ -150,7 +150,7 @@ impl Delivery {
         active: &[ConversationId],
     ) -> sqlx::Result<HashMap<ConversationId, Vec<Receipt>>> {
         let ids: Vec<Uuid> = active.iter().map(|id| id.0).collect();
-        let most = i64::from(self.config.limits.members_shown);
+        let most = i32::from(self.config.limits.members_shown);
         let mut receipts: HashMap<ConversationId, Vec<Receipt>> = HashMap::new();
         for receipt in sql::member::receipts(&self.pool, &ids, identity.user_id(), most).await? {
             receipts.entry(receipt.conversation).or_default().push(receipt);

@@ -27,6 +27,7 @@ pub(crate) enum Hint {
     },
     Receipt {
         receipt: Receipt,
+        audience: Audience,
     },
     Typing {
         conversation: ConversationId,
@@ -39,6 +40,15 @@ pub(crate) enum Hint {
     },
 }
 
+/// Who may see something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Audience {
+    Everybody,
+    /// The user's own.
+    OwnDevices,
+}
+
 impl Hint {
     fn topic(&self) -> TopicIndex {
         match self {
@@ -46,7 +56,7 @@ impl Hint {
             Self::Head { conversation, .. } | Self::Typing { conversation, .. } => {
                 TopicIndex::of(conversation.0)
             }
-            Self::Receipt { receipt } => TopicIndex::of(receipt.conversation.0),
+            Self::Receipt { receipt, .. } => TopicIndex::of(receipt.conversation.0),
             Self::Memberships { user, .. } => TopicIndex::of(user.0),
         }
     }
@@ -100,8 +110,8 @@ impl Hints {
         });
     }
 
-    pub(crate) fn receipt(&self, receipt: Receipt) {
-        self.publish(Hint::Receipt { receipt });
+    pub(crate) fn receipt(&self, receipt: Receipt, audience: Audience) {
+        self.publish(Hint::Receipt { receipt, audience });
     }
 
     pub(crate) fn typing(&self, conversation: ConversationId, user: UserId) {

@@ -20,17 +20,20 @@ use confer_protocol::id::{ConversationId, Epoch, UserId};
 use confer_protocol::server::Notice;
 use sqlx::PgPool;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use feed::Feed;
-pub(crate) use hint::Hints;
+pub(crate) use hint::{Audience, Hints};
+pub(crate) use registry::Typing;
 
 use crate::config::Config;
 use crate::delivery::hint::{Hint, TopicIndex};
 use crate::delivery::registry::{FeedId, Next, Registry, Topics};
 use crate::sql;
 use crate::sql::event::Range;
+use crate::stats::Counters;
 
 /// Events read at once to close a gap.
 const READ_LENGTH: i64 = 500;
@@ -45,6 +48,7 @@ pub(crate) struct Delivery {
     config: Config,
     registry: Registry,
     hints: Hints,
+    counters: Arc<Counters>,
     /// Woken to sweep at once.
     sweep_now: Notify,
     tasks: TaskTracker,
@@ -57,6 +61,7 @@ impl Delivery {
         bus: Bus,
         epoch: Epoch,
         config: Config,
+        counters: Arc<Counters>,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Arc<Self> {
@@ -65,8 +70,9 @@ impl Delivery {
             pool,
             epoch,
             config,
-            registry: Registry::new(bus, stop.clone()),
+            registry: Registry::new(bus, Arc::clone(&counters), stop.clone()),
             hints,
+            counters,
             sweep_now: Notify::new(),
             tasks: tasks.clone(),
             stop,
@@ -83,9 +89,9 @@ impl Delivery {
         self.epoch
     }
 
-    /// Whether a feed of this user watches the conversation here, which only members' feeds do.
-    pub(crate) fn is_watched_by(&self, conversation: ConversationId, user: UserId) -> bool {
-        self.registry.is_watched_by(conversation, user)
+    /// What the feeds of this node know of a user who says to be writing.
+    pub(crate) fn typing(&self, conversation: ConversationId, user: UserId) -> Typing {
+        self.registry.typing(conversation, user, Instant::now())
     }
 
     /// How many feeds are open on this node.
@@ -126,12 +132,13 @@ impl Delivery {
                 self.act(conversation, next);
             }
             Hint::Head { conversation, event_seq } => self.head(conversation, event_seq),
-            Hint::Receipt { receipt } => {
-                self.registry.pass_on(receipt.conversation, None, Notice::ChatReceipt { receipt });
+            Hint::Receipt { receipt, audience } => {
+                let to = |user| audience == Audience::Everybody || user == receipt.user;
+                self.registry.pass_on(receipt.conversation, to, Notice::ChatReceipt { receipt });
             }
             Hint::Typing { conversation, user } => {
                 let notice = Notice::ChatTyping { conversation, user };
-                self.registry.pass_on(conversation, Some(user), notice);
+                self.registry.pass_on(conversation, |reader| reader != user, notice);
             }
             Hint::Memberships { user, version } => self.memberships(user, version),
         }
@@ -147,6 +154,7 @@ impl Delivery {
         match next {
             Next::Nothing => {}
             Next::Read => {
+                self.counters.gaps.add(1);
                 let delivery = Arc::clone(self);
                 let stop = self.stop.clone();
                 self.tasks.spawn(async move {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use confer_auth::RoomScope;
 use confer_bus::{Bus, Subscription};
@@ -12,10 +13,12 @@ use confer_protocol::chat::{Change, ConversationEvent, EventSeq};
 use confer_protocol::id::{ConversationId, UserId};
 use confer_protocol::server::Notice;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::hint::TopicIndex;
 use super::{conversation_topic, user_topic};
+use crate::stats::Counters;
 
 /// Notices waiting for one feed's reader. Beyond, the feed ends and its client syncs again.
 const FEED_CAPACITY: usize = 1024;
@@ -27,9 +30,23 @@ const FEED_RESERVE: usize = 256;
 /// as well.
 const EARLY_CAPACITY: usize = 256;
 
+/// Others are told that somebody is writing at most this often.
+const TYPING_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Names a feed on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FeedId(u64);
+
+/// What is known of somebody who says to be writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Typing {
+    /// No feed of that user watches the conversation here: the database knows about membership.
+    Unknown,
+    /// A member, and others were told a moment ago.
+    ToldAlready,
+    /// A member, and others are to be told.
+    News,
+}
 
 /// What the caller must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +83,7 @@ pub(crate) struct Registry {
 
 struct State {
     bus: Bus,
+    counters: Arc<Counters>,
     stop: CancellationToken,
     next_feed: u64,
     feeds: HashMap<FeedId, FeedEntry>,
@@ -82,6 +100,8 @@ struct FeedEntry {
     /// Version of the membership list the feed follows; none until it has read one.
     version: Option<i64>,
     refreshing: bool,
+    /// When this user last said to be writing, and where.
+    typed: Option<(ConversationId, Instant)>,
 }
 
 /// A topic that is listened to and for how many reasons.
@@ -113,10 +133,11 @@ enum Reader {
 
 impl Registry {
     /// A registry that listens on `bus` until `stop`.
-    pub(crate) fn new(bus: Bus, stop: CancellationToken) -> Self {
+    pub(crate) fn new(bus: Bus, counters: Arc<Counters>, stop: CancellationToken) -> Self {
         Self {
             state: Mutex::new(State {
                 bus,
+                counters,
                 stop,
                 next_feed: 0,
                 feeds: HashMap::new(),
@@ -146,6 +167,7 @@ impl Registry {
                 conversations: HashSet::new(),
                 version: None,
                 refreshing: false,
+                typed: None,
             },
         );
         state.feeds_of.entry(user).or_default().insert(id);
@@ -294,11 +316,11 @@ impl Registry {
         }
     }
 
-    /// Passes something on that may be lost, to all readers but those of one user.
+    /// Passes something on that may be lost, to the readers of some users.
     pub(crate) fn pass_on(
         &self,
         conversation: ConversationId,
-        except: Option<UserId>,
+        to: impl Fn(UserId) -> bool,
         notice: Notice,
     ) {
         let state = self.lock();
@@ -306,7 +328,7 @@ impl Registry {
         let notice = Arc::new(notice);
         for feed in watched.readers.keys() {
             if let Some(entry) = state.feeds.get(feed)
-                && Some(entry.user) != except
+                && to(entry.user)
                 && entry.queue.capacity() > FEED_RESERVE
             {
                 // A reader that is going away misses nothing.
@@ -373,16 +395,32 @@ impl Registry {
             .is_some_and(|entry| entry.conversations.contains(&conversation))
     }
 
-    pub(crate) fn is_watched_by(&self, conversation: ConversationId, user: UserId) -> bool {
-        let state = self.lock();
-        state.feeds_of.get(&user).is_some_and(|feeds| {
-            feeds.iter().any(|feed| {
-                state
-                    .feeds
-                    .get(feed)
-                    .is_some_and(|entry| entry.conversations.contains(&conversation))
-            })
-        })
+    /// Whether a user who says to be writing is known to be a member here, and whether others
+    /// should be told.
+    pub(crate) fn typing(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+        now: Instant,
+    ) -> Typing {
+        let mut state = self.lock();
+        let feeds = state.feeds_of.get(&user).cloned().unwrap_or_default();
+        let mut typing = Typing::Unknown;
+        for feed in feeds {
+            if let Some(entry) = state.feeds.get_mut(&feed)
+                && entry.conversations.contains(&conversation)
+            {
+                let is_news = entry.typed.is_none_or(|(place, at)| {
+                    place != conversation || now.duration_since(at) >= TYPING_INTERVAL
+                });
+                if !is_news {
+                    return Typing::ToldAlready;
+                }
+                entry.typed = Some((conversation, now));
+                typing = Typing::News;
+            }
+        }
+        typing
     }
 
     pub(crate) fn feeds(&self) -> usize {
@@ -452,6 +490,7 @@ impl State {
                 Reader::Live { .. } => {}
             }
         }
+        self.counters.feeds_cut.add(lost.len());
         for feed in lost {
             self.close(feed);
         }
@@ -468,7 +507,8 @@ impl State {
     fn push(&mut self, feed: FeedId, notice: Arc<Notice>) {
         let queued =
             self.feeds.get(&feed).is_some_and(|entry| entry.queue.try_send(notice).is_ok());
-        if !queued {
+        if !queued && self.feeds.contains_key(&feed) {
+            self.counters.feeds_cut.add(1);
             self.close(feed);
         }
     }

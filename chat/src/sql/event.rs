@@ -125,21 +125,23 @@ pub(crate) async fn append_member_change(
     change: MemberChange,
     user: UserId,
 ) -> sqlx::Result<()> {
-    let kind = match change {
-        MemberChange::Added => "member_added",
-        MemberChange::Removed => "member_removed",
+    let (kind, difference) = match change {
+        MemberChange::Added => ("member_added", 1_i32),
+        MemberChange::Removed => ("member_removed", -1),
     };
     sqlx::query(
         "WITH logged AS (
              INSERT INTO events (conversation_id, event_seq, kind, user_id)
              VALUES ($1, $2, $3, $4)
          )
-         UPDATE conversations SET last_event = $2, head_at = now() WHERE id = $1",
+         UPDATE conversations SET last_event = $2, members = members + $5, head_at = now()
+         WHERE id = $1",
     )
     .bind(conversation.0)
     .bind(to_db(event_seq.0))
     .bind(kind)
     .bind(user.0)
+    .bind(difference)
     .execute(connection)
     .await?;
     Ok(())

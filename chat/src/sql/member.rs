@@ -177,19 +177,13 @@ pub(crate) async fn receipts(
     executor: impl PgExecutor<'_>,
     conversations: &[Uuid],
     reader: UserId,
-    most: i64,
+    most: i32,
 ) -> sqlx::Result<Vec<Receipt>> {
     let rows: Vec<(Uuid, Uuid, i64, i64)> = sqlx::query_as(
         "SELECT p.conversation_id, p.user_id, p.delivered_seq, p.read_seq
-         FROM UNNEST($1::uuid[]) AS k (id)
-         CROSS JOIN LATERAL (
-             SELECT count(*) AS n FROM (
-                 SELECT FROM members
-                 WHERE conversation_id = k.id AND removed_event IS NULL LIMIT $3 + 1
-             ) AS counted
-         ) size
-         JOIN members p ON p.conversation_id = k.id AND p.removed_event IS NULL
-         WHERE p.user_id = $2 OR size.n <= $3
+         FROM conversations c
+         JOIN members p ON p.conversation_id = c.id AND p.removed_event IS NULL
+         WHERE c.id = ANY($1) AND (p.user_id = $2 OR c.members <= $3)
          ORDER BY p.conversation_id, p.user_id",
     )
     .bind(conversations)
@@ -212,13 +206,11 @@ pub(crate) async fn receipts(
 pub(crate) async fn count(
     executor: impl PgExecutor<'_>,
     conversation: ConversationId,
-) -> sqlx::Result<i64> {
-    sqlx::query_scalar(
-        "SELECT count(*) FROM members WHERE conversation_id = $1 AND removed_event IS NULL",
-    )
-    .bind(conversation.0)
-    .fetch_one(executor)
-    .await
+) -> sqlx::Result<i32> {
+    sqlx::query_scalar("SELECT members FROM conversations WHERE id = $1")
+        .bind(conversation.0)
+        .fetch_one(executor)
+        .await
 }
 
 /// What a member is in a conversation.

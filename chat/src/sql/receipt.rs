@@ -21,6 +21,8 @@ pub(crate) struct Cursors {
 pub(crate) struct Locked {
     pub(crate) cursors: Cursors,
     pub(crate) last_seq: MessageSeq,
+    /// How many members the conversation has.
+    pub(crate) members: u32,
 }
 
 #[derive(sqlx::FromRow)]
@@ -30,6 +32,7 @@ struct LockedRow {
     delivered_seq: i64,
     read_seq: i64,
     last_seq: i64,
+    members: i32,
 }
 
 /// One member of one conversation.
@@ -45,7 +48,7 @@ pub(crate) async fn lock(
 ) -> sqlx::Result<HashMap<Place, Locked>> {
     sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *connection).await?;
     let rows: Vec<LockedRow> = sqlx::query_as(
-        "SELECT p.conversation_id, p.user_id, p.delivered_seq, p.read_seq, c.last_seq
+        "SELECT p.conversation_id, p.user_id, p.delivered_seq, p.read_seq, c.last_seq, c.members
          FROM UNNEST($1::uuid[], $2::uuid[]) AS k (conversation_id, user_id)
          JOIN members p USING (conversation_id, user_id)
          JOIN conversations c ON c.id = p.conversation_id
@@ -65,6 +68,7 @@ pub(crate) async fn lock(
                     read: MessageSeq(from_db(row.read_seq)),
                 },
                 last_seq: MessageSeq(from_db(row.last_seq)),
+                members: u32::try_from(row.members).unwrap_or(0),
             };
             ((ConversationId(row.conversation_id), UserId(row.user_id)), locked)
         })
@@ -77,6 +81,7 @@ pub(crate) struct Advance {
     pub(crate) place: Place,
     pub(crate) from: Cursors,
     pub(crate) to: Cursors,
+    pub(crate) members: u32,
 }
 
 /// Moves cursors and logs each move. The caller holds the locks.

@@ -16,6 +16,7 @@
 
 mod batch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use confer_protocol::chat::{ConversationEvent, NewMessage, SendReceipt};
@@ -31,6 +32,7 @@ use crate::delivery::Hints;
 use crate::error::{SendError, is_transient};
 use crate::receipts::ReceiptQueue;
 use crate::sql;
+use crate::stats::Counters;
 use crate::writer::batch::Outcome;
 
 /// Sends waiting for the writer. Beyond, senders are told to retry.
@@ -62,19 +64,28 @@ struct Queued {
 
 /// The way to the writer.
 #[derive(Clone)]
-pub(crate) struct SendQueue(mpsc::Sender<Queued>);
+pub(crate) struct SendQueue {
+    sender: mpsc::Sender<Queued>,
+    counters: Arc<Counters>,
+}
 
 impl SendQueue {
     /// Queues a message and waits until it is durable or refused.
     pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<SendReceipt, SendError> {
         let (answer, receipt) = oneshot::channel();
-        self.0.try_send(Queued { outgoing, answer }).map_err(|error| match error {
+        self.sender.try_send(Queued { outgoing, answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
+                self.counters.unavailable.add(1);
                 SendError::Unavailable { retry_after: RETRY_AFTER }
             }
             mpsc::error::TrySendError::Closed(_) => SendError::Stopping,
         })?;
         receipt.await.unwrap_or(Err(SendError::Stopping))
+    }
+
+    /// How many messages wait.
+    pub(crate) fn length(&self) -> usize {
+        SEND_CAPACITY - self.sender.capacity()
     }
 }
 
@@ -85,6 +96,7 @@ pub(crate) struct Writer {
     patience: Duration,
     hints: Hints,
     receipts: ReceiptQueue,
+    counters: Arc<Counters>,
     connection: Option<PgConnection>,
 }
 
@@ -94,10 +106,11 @@ impl Writer {
         patience: Duration,
         hints: Hints,
         receipts: ReceiptQueue,
+        counters: Arc<Counters>,
     ) -> (SendQueue, Self) {
         let (sender, queue) = mpsc::channel(SEND_CAPACITY);
-        let writer = Self { queue, pool, patience, hints, receipts, connection: None };
-        (SendQueue(sender), writer)
+        let send_queue = SendQueue { sender, counters: Arc::clone(&counters) };
+        (send_queue, Self { queue, pool, patience, hints, receipts, counters, connection: None })
     }
 
     /// Writes until `stop`, then what is queued by then.
@@ -136,6 +149,14 @@ impl Writer {
                 && !receipt.duplicate
             {
                 events.push(batch::event(outgoing, receipt));
+            }
+            match &outcome {
+                Outcome::Stored(receipt) if receipt.duplicate => self.counters.duplicates.add(1),
+                Outcome::Stored(_) => self.counters.stored.add(1),
+                Outcome::NoSuchConversation | Outcome::UnknownReply | Outcome::Refused => {
+                    self.counters.refused.add(1);
+                }
+                Outcome::Away => self.counters.unavailable.add(1),
             }
             // A sender that stopped waiting asks again with the same client id.
             let _ = answer.send(outcome.into_answer());
@@ -183,6 +204,7 @@ impl Writer {
                         return Err(WriteError::Away);
                     }
                     tracing::debug!(%error, messages = outgoing.len(), "writing is tried again");
+                    self.counters.repeated_flushes.add(1);
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -215,6 +237,7 @@ impl Writer {
         } else {
             sql::append::append(&mut transaction, &plan.messages, &plan.heads).await?;
             transaction.commit().await?;
+            self.counters.flushes.add(1);
         }
         Ok(plan.outcomes)
     }

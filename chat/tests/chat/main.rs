@@ -3,6 +3,7 @@
 mod crash;
 mod property;
 mod receipts;
+mod redis;
 mod rooms;
 mod routes;
 mod send;

@@ -1,8 +1,8 @@
-use confer_chat::MarkError;
+use confer_chat::{Config, Limits, MarkError};
 use confer_protocol::chat::MessageSeq;
 use confer_protocol::server::Notice;
 
-use crate::support::{next_notice, setup, text};
+use crate::support::{next_notice, quick, setup, setup_with, text};
 
 #[tokio::test]
 async fn cursors_only_move_up_and_stay_in_order() {
@@ -127,6 +127,35 @@ async fn receipts_reach_watchers_and_an_own_message_moves_the_own_cursors() {
         }
     };
     assert_eq!((receipt.user, receipt.read.0), (alice.user_id(), 1));
+    setup.stop().await;
+}
+
+#[tokio::test]
+async fn in_a_crowd_nobody_sees_how_far_others_are() {
+    let limits = Limits { members_shown: 2, ..Limits::default() };
+    let setup = setup_with(Config { limits, ..quick() }).await;
+    let (alice, bob, room) = setup.room_of_two().await;
+    let conversation = room.conversation();
+    let carol = setup.person("carol").await;
+    setup.service.add_member(room, &carol.user).await.expect("added");
+    setup.service.send(&alice, conversation, text("hello")).await.expect("sent");
+
+    let (synced, mut here) = setup.service.sync(&bob, None, Vec::new()).await.expect("synced");
+    let (_, mut there) = setup.service.sync(&alice, None, Vec::new()).await.expect("synced");
+    let seen: Vec<_> =
+        synced.conversations[0].receipts.iter().map(|receipt| receipt.user).collect();
+    assert_eq!(seen, [bob.user_id()]);
+    setup.service.mark(&bob, conversation, None, Some(MessageSeq(1))).await.expect("marked");
+    // Bob's other devices are told; for Alice the next message comes first.
+    while !matches!(next_notice(&mut here).await, Some(Notice::ChatReceipt { .. })) {}
+    setup.service.send(&carol, conversation, text("after")).await.expect("sent");
+    loop {
+        match next_notice(&mut there).await.expect("live") {
+            Notice::ChatReceipt { receipt } => assert_eq!(receipt.user, alice.user_id()),
+            Notice::ChatEvent { .. } => break,
+            _ => {}
+        }
+    }
     setup.stop().await;
 }
 

@@ -186,6 +186,8 @@ async fn one_message_the_database_refuses_does_not_fail_its_neighbours() {
     for (body, stored) in sends.join_all().await {
         assert_eq!(stored, body != "poison", "{body}");
     }
+    let stats = setup.service.stats();
+    assert_eq!((stats.stored, stats.refused, stats.queued), (36, 4, 0));
     let stored = all_messages(&setup.service, &alice, conversation).await;
     assert_eq!(stored.len(), 36);
     assert_gap_free(stored.iter().map(|(seq, _)| *seq));

@@ -95,6 +95,7 @@ async fn what_no_hint_announced_is_found_by_the_sweep_in_order() {
     for n in 0..20 {
         assert_eq!(body(&next_event(&mut feed).await), format!("{n}"));
     }
+    assert!(setup.service.stats().gaps > 0);
     deaf_running.stop().await;
     setup.stop().await;
 }
@@ -307,7 +308,8 @@ async fn a_reader_that_is_too_slow_is_cut_off_and_finds_everything_when_it_syncs
         sent.expect("sent, whoever reads");
     }
     // Nobody reads until the service has given the reader up.
-    until(|| setup.service.feeds() == 0).await;
+    until(|| setup.service.stats().feeds_cut == 1).await;
+    assert_eq!(setup.service.feeds(), 0);
     let mut at = 2;
     while let Some(notice) = next_notice(&mut feed).await {
         if let Notice::ChatEvent { event } = notice {

@@ -1,4 +1,4 @@
-//! A fresh, migrated database for every test that needs one. For tests only.
+//! What tests need of the outside: a fresh, migrated database each, and a [`RedisServer`] to kill.
 //!
 //! `TEST_DATABASE_URL` names a server and a role that may create databases; `make test` starts one
 //! and sets it. The migrations are applied once to a template; each test then gets a copy of it
@@ -11,6 +11,8 @@
 //! # }
 //! ```
 
+mod redis;
+
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use uuid::Uuid;
+
+pub use crate::redis::RedisServer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 

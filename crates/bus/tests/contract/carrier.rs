@@ -1,13 +1,10 @@
-//! Two nodes on one carrier, and a Redis of the test's own.
+//! Two nodes on one carrier.
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
 use confer_bus::{Bus, RedisConfig, Signal, Subscription, Topic};
-use tempfile::TempDir;
+use confer_testdb::RedisServer;
 
 /// Longer than anything takes here; reached only when something is lost for good.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,7 +32,7 @@ impl Nodes {
             }
             Carrier::Redis => {
                 let redis = RedisServer::start();
-                let (one, two) = (redis.bus(), redis.bus());
+                let (one, two) = (node(&redis), node(&redis));
                 // A first message that crosses shows that the publishing side is connected too.
                 for (from, to) in [(&one, &two), (&two, &one)] {
                     let topic = Topic::new("hello");
@@ -82,74 +79,12 @@ pub(crate) async fn signal(subscription: &mut Subscription) -> Signal {
     tokio::time::timeout(PATIENCE, subscription.next()).await.expect("a signal comes")
 }
 
-/// A Redis on a socket in a directory of its own; it stops when dropped.
-pub(crate) struct RedisServer {
-    child: Child,
-    directory: TempDir,
-}
-
-impl RedisServer {
-    pub(crate) fn start() -> Self {
-        let directory = tempfile::tempdir().expect("a writable /tmp");
-        let child = launch(directory.path());
-        Self { child, directory }
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("redis+unix://{}", socket(self.directory.path()).display())
-    }
-
-    /// A node on this server that does not wait long for it.
-    pub(crate) fn bus(&self) -> Bus {
-        let config = RedisConfig {
-            first_pause: Duration::from_millis(5),
-            longest_pause: Duration::from_millis(50),
-            ..RedisConfig::new(self.url())
-        };
-        Bus::redis(config).expect("a URL")
-    }
-
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("it ran");
-        self.child.wait().expect("it ends");
-    }
-
-    /// Starts it again where it was.
-    pub(crate) fn restart(&mut self) {
-        let _ = std::fs::remove_file(socket(self.directory.path()));
-        self.child = launch(self.directory.path());
-    }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn socket(directory: &Path) -> PathBuf {
-    directory.join("redis.sock")
-}
-
-/// Starts the server and waits until it says that it is ready.
-fn launch(directory: &Path) -> Child {
-    let mut child = Command::new("redis-server")
-        .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
-        .arg(socket(directory))
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("redis-server is installed: `make test` sees to it");
-    let output = child.stdout.take().expect("piped");
-    let mut lines = BufReader::new(output).lines();
-    let is_ready = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .any(|line| line.to_lowercase().contains("ready to accept connections"));
-    assert!(is_ready, "redis-server started");
-    // Read on, so that the server never waits for its log.
-    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-    child
+/// A node on this server that does not wait long for it.
+pub(crate) fn node(redis: &RedisServer) -> Bus {
+    let config = RedisConfig {
+        first_pause: Duration::from_millis(5),
+        longest_pause: Duration::from_millis(50),
+        ..RedisConfig::new(redis.url())
+    };
+    Bus::redis(config).expect("a URL")
 }

@@ -3,12 +3,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use confer_bus::{Bus, BusError, RedisConfig, Signal, Topic};
 
-use crate::carrier::{RedisServer, message, next, signal};
+use confer_testdb::RedisServer;
+
+use crate::carrier::{message, next, node, signal};
 
 #[tokio::test]
 async fn while_redis_is_away_own_subscribers_hear_and_others_are_told_afterwards() {
     let mut redis = RedisServer::start();
-    let (one, two) = (redis.bus(), redis.bus());
+    let (one, two) = (node(&redis), node(&redis));
     let topic = Topic::new("weather");
     let mut here = one.subscribe(&topic);
     let mut there = two.subscribe(&topic);
@@ -46,7 +48,7 @@ async fn while_redis_is_away_own_subscribers_hear_and_others_are_told_afterwards
 async fn a_bus_whose_redis_is_not_there_yet_works_alone_and_never_waits() {
     let mut redis = RedisServer::start();
     redis.kill();
-    let bus = redis.bus();
+    let bus = node(&redis);
     let topic = Topic::new("alone");
     let mut heard = bus.subscribe(&topic);
     for n in 0..10_000 {
@@ -62,7 +64,7 @@ async fn a_bus_whose_redis_is_not_there_yet_works_alone_and_never_waits() {
 #[tokio::test]
 async fn redis_is_asked_only_for_topics_somebody_listens_to() {
     let redis = RedisServer::start();
-    let bus = redis.bus();
+    let bus = node(&redis);
     let (first, second) = (Topic::new("first"), Topic::new("second"));
     let mut first_heard = bus.subscribe(&first);
     let mut second_heard = bus.subscribe(&second);
@@ -91,7 +93,7 @@ async fn redis_is_asked_only_for_topics_somebody_listens_to() {
             .await
             .expect("the server lives");
     }
-    let other = redis.bus();
+    let other = node(&redis);
     other.publish(&second, Bytes::from_static(b"real"));
     assert_eq!(next(&mut second_heard).await, Bytes::from_static(b"real"));
 }
