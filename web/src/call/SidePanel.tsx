@@ -13,7 +13,14 @@ export function SidePanel({ title, onClose, children }: SidePanelProps) {
   const panel = useRef<HTMLElement>(null);
 
   useEffect(() => {
-    panel.current?.focus({ preventScroll: true });
+    const before = document.activeElement;
+    // On a phone the keyboard would cover what was opened to be read.
+    const typing = window.matchMedia('(pointer: fine)').matches;
+    const first = typing ? panel.current?.querySelector('textarea') : undefined;
+    (first ?? panel.current)?.focus({ preventScroll: true });
+    return () => {
+      if (before instanceof HTMLElement) before.focus({ preventScroll: true });
+    };
   }, []);
 
   return (

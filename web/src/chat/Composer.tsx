@@ -6,6 +6,7 @@ import type { MessageView } from './view';
 export const MOST_CHARACTERS = 8000;
 /** From here on the writer is told how much is left. */
 const WARN_CHARACTERS = MOST_CHARACTERS - 200;
+const MOST_ROWS = 6;
 
 interface ComposerProps {
   placeholder: string;
@@ -75,7 +76,8 @@ export function Composer(props: ComposerProps) {
         <div className="flex items-end gap-1 p-1">
           <textarea
             ref={input}
-            rows={1}
+            // For browsers that do not size a field by what is in it.
+            rows={Math.min(MOST_ROWS, text.split('\n').length)}
             value={text}
             aria-label="Message"
             aria-describedby={left < 0 ? 'composer-length' : undefined}

@@ -26,7 +26,7 @@ export function MessageBubble(props: MessageBubbleProps) {
       data-status={status}
       data-seq={message.seq}
       data-own={own || undefined}
-      className={cx('group/message flex items-center gap-1', own && 'flex-row-reverse')}
+      className={cx('group/message flex items-center gap-1 rounded-2xl', own && 'flex-row-reverse')}
     >
       <div
         className={cx(

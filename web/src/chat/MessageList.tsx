@@ -52,7 +52,7 @@ export function MessageList(props: MessageListProps) {
 
   function showOriginal(seq: number) {
     const original = scroll.area.current?.querySelector(`[data-seq="${seq}"]`);
-    original?.scrollIntoView({ block: 'center', behavior: 'smooth' });
+    if (original instanceof HTMLElement) pointOut(original);
   }
 
   return (
@@ -106,6 +106,16 @@ export function MessageList(props: MessageListProps) {
       )}
     </div>
   );
+}
+
+/** Brings a message into view and lets it light up. */
+function pointOut(message: HTMLElement): void {
+  const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+  message.scrollIntoView({ block: 'center', behavior: calm ? 'auto' : 'smooth' });
+  message.animate([{ backgroundColor: 'var(--accent-soft)' }, { backgroundColor: 'transparent' }], {
+    duration: 1600,
+    easing: 'ease-in',
+  });
 }
 
 interface ItemProps {
