@@ -33,6 +33,11 @@ impl Ended {
         self.0
     }
 
+    /// The login's family, or the user's id.
+    pub fn whose(&self) -> Uuid {
+        self.0
+    }
+
     /// Whether it is this identity's login, or all logins of this user.
     pub fn covers(&self, identity: &Identity) -> bool {
         self.0 == identity.family || self.0 == identity.user_id().0

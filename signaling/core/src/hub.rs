@@ -12,6 +12,7 @@ use confer_protocol::error::{CloseCode, ErrorBody};
 use confer_protocol::id::{ParticipantId, RoomId, UserId};
 use confer_protocol::media::{MediaAction, MediaCommand, MediaEvent, MediaHappening};
 use confer_protocol::server::{LeaveReason, Notice, Reply, RoomEvent};
+use uuid::Uuid;
 
 use crate::Limits;
 use crate::ask::RoomAsk;
@@ -46,6 +47,7 @@ pub struct Hub {
 #[derive(Debug)]
 struct Connection {
     user: UserId,
+    login: Uuid,
     seat: Option<SeatRef>,
 }
 
@@ -82,7 +84,7 @@ impl Hub {
     pub fn handle_input(&mut self, input: Input, context: &mut Context<'_>) {
         self.run_timers(context);
         match input {
-            Input::Opened { connection, user } => self.open(connection, user),
+            Input::Opened { connection, user, login } => self.open(connection, user, login),
             Input::Closed { connection, parting } => self.close(connection, parting, context),
             Input::Join { connection, request, user, admission, ice_servers } => {
                 let outcome = self.join(connection, user, admission, ice_servers, context);
@@ -100,7 +102,7 @@ impl Hub {
             }
             Input::Ask { connection, request, ask } => self.ask(connection, request, ask, context),
             Input::Media(event) => self.happened(event, context),
-            Input::Revoke(user) => self.revoke(user, context),
+            Input::Revoke(whose) => self.revoke(whose, context),
             Input::Drain { retry_after } => self.drain(retry_after),
             Input::Timeout => {}
         }
@@ -126,17 +128,19 @@ impl Hub {
         self.rooms.values().map(|room| room.seats.len()).sum()
     }
 
-    fn open(&mut self, connection: ConnectionId, user: UserId) {
+    fn open(&mut self, connection: ConnectionId, user: UserId, login: Uuid) {
         let sockets = self.sockets.entry(user).or_default();
         if sockets.len() >= self.limits.sockets_per_user {
             self.outputs.push_back(Output::Close { connection, code: CloseCode::Replaced });
         }
         sockets.insert(connection);
-        self.connections.insert(connection, Connection { user, seat: None });
+        self.connections.insert(connection, Connection { user, login, seat: None });
     }
 
     fn close(&mut self, connection: ConnectionId, parting: Parting, context: &mut Context<'_>) {
-        let Some(Connection { user, seat }) = self.connections.remove(&connection) else { return };
+        let Some(Connection { user, seat, .. }) = self.connections.remove(&connection) else {
+            return;
+        };
         if let Some(sockets) = self.sockets.get_mut(&user) {
             sockets.remove(&connection);
             if sockets.is_empty() {

@@ -9,10 +9,11 @@ use confer_protocol::chat::{
     Synced,
 };
 use confer_protocol::error::ErrorBody;
-use confer_protocol::id::{ConversationId, Epoch, RoomId, UserId};
+use confer_protocol::id::{ConversationId, Epoch, RoomId};
 use confer_protocol::media::MediaCommand;
 use confer_protocol::room::{Permissions, RoomInfo};
 use confer_protocol::server::{IceServer, Notice};
+use uuid::Uuid;
 
 /// What an asynchronous port returns.
 pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -109,6 +110,7 @@ pub trait Presence: Send + Sync {
     /// How many participants are in the room's call now.
     fn in_call(&self, room: RoomId) -> u32;
 
-    /// Ends every session of a user, whose right to be here ended.
-    fn revoke(&self, user: UserId);
+    /// Ends every session of a user, or of one login (`Identity::family`), whose right to be here
+    /// ended.
+    fn revoke(&self, whose: Uuid);
 }

@@ -7,6 +7,7 @@ use confer_protocol::room::{
     ParticipantInfo, Permissions, SlotMap, TrackInfo, TrackSource, UserInfo,
 };
 use confer_protocol::server::RoomEvent;
+use uuid::Uuid;
 
 use crate::hub::{ConnectionId, Output};
 use crate::offer::Negotiation;
@@ -17,6 +18,8 @@ use crate::random::Ticket;
 pub(crate) struct Seat {
     pub(crate) id: ParticipantId,
     pub(crate) user: UserInfo,
+    /// The login of the socket that took the seat last.
+    pub(crate) login: Uuid,
     pub(crate) permissions: Permissions,
     /// Grows with every join of the room; snapshots are in this order.
     pub(crate) order: u64,

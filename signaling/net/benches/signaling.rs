@@ -53,7 +53,7 @@ fn joins() {
             admission: admission(RoomId(Uuid::nil())),
             ice_servers: Vec::new(),
         };
-        for input in [Input::Opened { connection, user: user.id }, join] {
+        for input in [Input::Opened { connection, user: user.id, login: Uuid::nil() }, join] {
             let now = Instant::now();
             hub.handle_input(input, &mut Context { media: &Deaf, random: &mut random, now });
             while let Some(output) = hub.poll_output() {

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use confer_protocol::id::{RoomId, UserId};
+use confer_protocol::id::RoomId;
 use confer_protocol::media::MediaEvent;
 use confer_signaling_core::hub::Parting;
 use confer_signaling_core::ports::{ChatPlane, Directory, MediaPlane, Presence};
@@ -10,6 +10,7 @@ use confer_signaling_core::{ConnectionId, Limits};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use uuid::Uuid;
 
 use crate::config::Config;
 use crate::hub_task::{self, HUB_CAPACITY, ToHub};
@@ -109,8 +110,8 @@ impl Presence for Signaling {
         self.0.board.in_call().get(&room).copied().unwrap_or(0)
     }
 
-    fn revoke(&self, user: UserId) {
-        self.0.board.urgent().revoked.insert(user);
+    fn revoke(&self, whose: Uuid) {
+        self.0.board.urgent().revoked.insert(whose);
         self.0.board.changed.notify_one();
     }
 }
@@ -154,7 +155,7 @@ pub(crate) struct Board {
 /// sockets there are.
 #[derive(Debug, Default)]
 pub(crate) struct Urgent {
-    pub(crate) revoked: BTreeSet<UserId>,
+    pub(crate) revoked: BTreeSet<Uuid>,
     /// Sockets whose tasks ended without saying so.
     pub(crate) lost: Vec<(ConnectionId, Parting)>,
 }

@@ -225,13 +225,13 @@ impl Driver {
     async fn called(&mut self, called: Called) -> Result<(), End> {
         match called {
             Called::Authenticated(outcome) => {
-                let user = outcome.as_ref().ok().map(|it| it.identity.user.id);
+                let who = outcome.as_ref().ok().map(|it| (it.identity.user.id, it.identity.family));
                 let fresh = self.session.identity().is_none();
                 self.tell(Input::Authenticated(outcome));
-                if let Some(user) = user.filter(|_| fresh) {
+                if let Some((user, login)) = who.filter(|_| fresh) {
                     self.waiting = None;
                     let connection = self.connection;
-                    self.tell_hub(HubInput::Opened { connection, user }).await?;
+                    self.tell_hub(HubInput::Opened { connection, user, login }).await?;
                 }
             }
             Called::Admitted { request, identity, outcome } => match outcome {

@@ -6,6 +6,7 @@ use confer_protocol::id::{ParticipantId, RoomId, UserId};
 use confer_protocol::media::MediaEvent;
 use confer_protocol::room::UserInfo;
 use confer_protocol::server::{IceServer, Notice, Reply, RoomEvent};
+use uuid::Uuid;
 
 use crate::ask::{ResumeAsk, RoomAsk};
 use crate::ports::{Admission, MediaPlane};
@@ -29,6 +30,8 @@ pub enum Input {
     Opened {
         connection: ConnectionId,
         user: UserId,
+        /// The login its token came from.
+        login: Uuid,
     },
     /// A socket is gone. The last input about it.
     Closed {
@@ -59,8 +62,8 @@ pub enum Input {
         ask: RoomAsk,
     },
     Media(MediaEvent),
-    /// The user's right to be here ended.
-    Revoke(UserId),
+    /// The right to be here of a user, or of one login, ended.
+    Revoke(Uuid),
     /// The server goes away: tells everybody to come back after this long, and seats nobody more.
     Drain {
         retry_after: Duration,

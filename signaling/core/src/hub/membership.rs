@@ -8,6 +8,7 @@ use confer_protocol::id::{Epoch, ParticipantId, RoomId, UserId};
 use confer_protocol::media::MediaAction;
 use confer_protocol::room::{SlotMap, UserInfo};
 use confer_protocol::server::{IceServer, Joined, LeaveReason, Reply, Resumed, RoomEvent};
+use uuid::Uuid;
 
 use super::{ConnectionId, Context, Hub, Output, SeatRef, Timer};
 use crate::ask::ResumeAsk;
@@ -32,6 +33,7 @@ impl Hub {
     ) -> Result<Reply, ErrorBody> {
         let at = self.make_place(connection, &user, &admission, context)?;
         let permissions = admission.permissions;
+        let login = self.connections.get(&connection).map(|it| it.login).unwrap_or_default();
         // The last step that can fail: before it nothing is said, after it there is a seat.
         let action = MediaAction::Join { subscribe: permissions.subscribe };
         context.media.send(at.command(action)).map_err(JoinError::Media)?;
@@ -42,6 +44,7 @@ impl Hub {
         let seat = Seat {
             id: at.participant,
             user,
+            login,
             permissions: permissions.clone(),
             order: room.next_order(),
             whereabouts: Whereabouts::Here { connection },
@@ -148,7 +151,7 @@ impl Hub {
         if record.seat.is_some() {
             return Err(ResumeError::AlreadyJoined);
         }
-        let user = record.user;
+        let (user, login) = (record.user, record.login);
         let used = Ticket::from_text(&ask.ticket).ok_or(ResumeError::Refused)?;
         let at = *self.tickets.get(&used).ok_or(ResumeError::Refused)?;
         let seat = self
@@ -156,6 +159,7 @@ impl Hub {
             .filter(|seat| seat.user.id == user && seat.epoch == ask.epoch)
             .ok_or(ResumeError::Refused)?;
 
+        seat.login = login;
         let next = context.random.ticket();
         let before = std::mem::replace(&mut seat.whereabouts, Whereabouts::Here { connection });
         let old_tickets = [Some(seat.ticket), seat.spent_ticket];
@@ -259,20 +263,24 @@ impl Hub {
         self.count(at.room);
     }
 
-    pub(super) fn revoke(&mut self, user: UserId, context: &mut Context<'_>) {
+    /// `whose` names a user or a login; ids are random, so that it cannot name both.
+    pub(super) fn revoke(&mut self, whose: Uuid, context: &mut Context<'_>) {
+        let ended = |user: UserId, login: Uuid| user.0 == whose || login == whose;
         let seats: Vec<SeatRef> = self
             .rooms
             .iter()
             .flat_map(|(room, it)| {
-                it.seats_of(user).map(|seat| SeatRef { room: *room, participant: seat.id })
+                let seats = it.seats.values().filter(|seat| ended(seat.user.id, seat.login));
+                seats.map(|seat| SeatRef { room: *room, participant: seat.id })
             })
             .collect();
         for at in seats {
             self.unseat(at, LeaveReason::Revoked, context);
         }
-        let sockets = self.sockets.get(&user).into_iter().flatten();
-        self.outputs
-            .extend(sockets.map(|it| Output::Close { connection: *it, code: CloseCode::Refused }));
+        let sockets = self.connections.iter().filter(|(_, it)| ended(it.user, it.login));
+        self.outputs.extend(
+            sockets.map(|(it, _)| Output::Close { connection: *it, code: CloseCode::Refused }),
+        );
     }
 
     fn count(&mut self, room: RoomId) {

@@ -107,7 +107,8 @@ impl Desk {
     pub(crate) fn open(&mut self, name: &str) -> (ConnectionId, Vec<Output>) {
         self.next_connection += 1;
         let connection = ConnectionId(self.next_connection);
-        let outputs = self.input(Input::Opened { connection, user: user(name).id });
+        let outputs =
+            self.input(Input::Opened { connection, user: user(name).id, login: login(connection) });
         (connection, outputs)
     }
 
@@ -200,6 +201,11 @@ impl Desk {
 pub(crate) fn user(name: &str) -> UserInfo {
     let number = name.bytes().fold(0, |sum, byte| sum * 256 + u128::from(byte));
     UserInfo { id: UserId(Uuid::from_u128(number)), name: name.to_owned(), guest: false }
+}
+
+/// Every socket comes from a login of its own.
+pub(crate) fn login(connection: ConnectionId) -> Uuid {
+    Uuid::from_u128(u128::from(connection.0) << 64)
 }
 
 /// The owner moderates, the viewer publishes nothing, and all but the deaf receive.

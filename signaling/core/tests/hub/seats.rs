@@ -8,7 +8,7 @@ use confer_signaling_core::hub::{Input, Output, Parting};
 use confer_signaling_core::{Limits, RoomAsk};
 use uuid::Uuid;
 
-use crate::desk::{Desk, KITCHEN, closes, events, notices, only_event, user};
+use crate::desk::{Desk, KITCHEN, closes, events, login, notices, only_event, user};
 
 const NANO: Duration = Duration::from_nanos(1);
 
@@ -277,9 +277,20 @@ fn a_revoked_user_loses_seats_that_are_away_as_well() {
     let (here, _) = desk.enter("alice");
     let (bob, _) = desk.enter("bob");
     desk.lose(away);
-    let outputs = desk.input(Input::Revoke(user("alice").id));
+    let outputs = desk.input(Input::Revoke(user("alice").id.0));
     assert_eq!(closes(&outputs), [(here, CloseCode::Refused)]);
     assert_eq!(events(&outputs, bob).len(), 2);
+    assert_eq!(desk.hub.participants(), 1);
+}
+
+#[test]
+fn a_revoked_login_leaves_the_users_other_logins_alone() {
+    let mut desk = Desk::new();
+    let (ended, _) = desk.enter("alice");
+    let (stays, _) = desk.enter("alice");
+    let outputs = desk.input(Input::Revoke(login(ended)));
+    assert_eq!(closes(&outputs), [(ended, CloseCode::Refused)]);
+    assert_eq!(events(&outputs, stays).len(), 1);
     assert_eq!(desk.hub.participants(), 1);
 }
 

@@ -150,7 +150,7 @@ async fn a_revoked_user_loses_every_socket_and_seat() {
     let mut elsewhere = Client::connect(service.address, "alice").await;
     let (mut bob, _) = Client::join(service.address, "bob").await;
 
-    service.signaling.revoke(user("alice"));
+    service.signaling.revoke(user("alice").0);
     assert_eq!(alice.closed().await, 4403);
     assert_eq!(elsewhere.closed().await, 4403);
     let (_, event) = bob.event().await;
