@@ -65,7 +65,9 @@ function DeviceSettings({ mic, camera, speaker, onSpeaker }: DeviceSettingsProps
           value={mic.chosen}
           onChange={mic.choose}
         />
-        <LevelMeter level={level} active={mic.on} />
+        <div className="flex">
+          <LevelMeter level={level} active={mic.on} />
+        </div>
       </div>
       {canChooseSpeaker ? (
         <Select
