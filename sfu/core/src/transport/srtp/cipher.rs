@@ -19,7 +19,8 @@ pub(super) struct NotAuthentic;
 /// The session keys of one direction, for RTP or for RTCP.
 pub(super) enum Cipher {
     Gcm(Gcm),
-    Cm(Cm),
+    /// Boxed: its key schedules are ten times larger, and few clients need it.
+    Cm(Box<Cm>),
 }
 
 /// Which of the two protocols a [`Cipher`] is for.
@@ -52,7 +53,11 @@ impl Cipher {
             SrtpProfile::AesCm128HmacSha1_80 => {
                 let auth: [u8; 20] = derive(master, auth);
                 let mac = Hmac::new_from_slice(&auth).expect("HMAC takes keys of any length");
-                Self::Cm(Cm { cipher: block_cipher(&key), mac, salt: derive(master, salt) })
+                Self::Cm(Box::new(Cm {
+                    cipher: block_cipher(&key),
+                    mac,
+                    salt: derive(master, salt),
+                }))
             }
         }
     }
