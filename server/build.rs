@@ -18,20 +18,25 @@ fn main() -> io::Result<()> {
     }
     files.sort();
 
+    // Copied first: the app may be built again while the compiler reads.
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    fs::create_dir_all(out.join("web"))?;
     let mut table = "[\n".to_owned();
-    for file in &files {
+    for (number, file) in files.iter().enumerate() {
         let path = file.strip_prefix(&dist).unwrap_or(file).display().to_string();
+        let bytes = fs::read(file)?;
+        fs::write(out.join("web").join(number.to_string()), &bytes)?;
         let mut hasher = DefaultHasher::new();
-        fs::read(file)?.hash(&mut hasher);
-        let (full, tag) = (fs::canonicalize(file)?, hasher.finish());
+        bytes.hash(&mut hasher);
+        let tag = hasher.finish();
         // `write!` into a String cannot fail.
         let _ = writeln!(
             table,
-            "    Asset {{ path: {path:?}, bytes: include_bytes!({full:?}), etag: \"\\\"{tag:016x}\\\"\" }},"
+            "    Asset {{ path: {path:?}, etag: \"\\\"{tag:016x}\\\"\",\n      \
+             bytes: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/web/{number}\")) }},"
         );
     }
     table.push(']');
-    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     fs::write(out.join("assets.rs"), table)
 }
 

@@ -2,6 +2,7 @@
 //! apart in the opposite order.
 
 mod media;
+mod revocation;
 mod router;
 mod translate;
 
@@ -17,6 +18,7 @@ use confer_chat::ChatService;
 use confer_protocol::error::ErrorBody;
 use confer_signaling_net::{Ports, Signaling};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api_key::{ApiKey, ApiKeyError};
@@ -93,6 +95,8 @@ struct Parts {
     media: Option<confer_sfu_net::Running>,
     database: Database,
     data_dir: DataDir,
+    /// Ends with this.
+    _tasks: JoinSet<()>,
 }
 
 /// What the routes are made of.
@@ -141,6 +145,10 @@ impl Server {
                 confer_signaling_net::start(ports, media.events, translate::signaling(config))
             })
             .unzip();
+        let mut tasks = JoinSet::new();
+        if let Some(signaling) = &signaling {
+            tasks.spawn(revocation::enforce(accounts.ended(), signaling.clone()));
+        }
 
         let services =
             Services { accounts, chat, signaling: signaling.clone(), sfu: media.handle, bus, pool };
@@ -153,6 +161,7 @@ impl Server {
             media: media.running,
             database,
             data_dir,
+            _tasks: tasks,
         };
         Ok(Self { listener, listen, terms: translate::terms(config, tls), router, parts, made })
     }
@@ -186,7 +195,7 @@ impl Server {
         // Readiness fails from here on, also when no signal said so.
         stop.soft.cancel();
         tracing::info!("draining");
-        let Parts { signaling, accounts, chat, media, database, data_dir } = self.parts;
+        let Parts { signaling, accounts, chat, media, database, data_dir, _tasks } = self.parts;
         let drained = stop.drained(async move {
             // New sockets are refused and open ones told while HTTP still answers.
             if let Some(signaling) = &signaling {

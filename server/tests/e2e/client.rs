@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use confer_protocol::client::{ClientFrame, Request};
 use confer_protocol::error::ErrorBody;
-use confer_protocol::rest::{CreateRoomRequest, RegisterRequest, TokenResponse};
+use confer_protocol::rest::{CreateRoomRequest, LoginRequest, RegisterRequest, TokenResponse};
 use confer_protocol::room::RoomInfo;
 use confer_protocol::server::{Reply, ServerFrame};
 use confer_protocol::{BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL};
@@ -15,11 +15,15 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+const PASSWORD: &str = "correct horse battery";
+
 /// Somebody who has logged in.
 #[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) base: String,
     pub(crate) token: TokenResponse,
+    /// The refresh token, as browsers send it back.
+    cookie: String,
     http: reqwest::Client,
 }
 
@@ -29,12 +33,30 @@ impl Person {
         let http = reqwest::Client::new();
         let body = RegisterRequest {
             email: format!("{name}@example.org"),
-            password: "correct horse battery".to_owned(),
+            password: PASSWORD.to_owned(),
             name: name.to_owned(),
         };
         let answer = http.post(format!("{base}/v1/auth/register")).json(&body).send().await;
-        let token = body_of(answer.expect("the server answers")).await;
-        Self { base: base.to_owned(), token, http }
+        let (token, cookie) = login_of(answer.expect("the server answers")).await;
+        Self { base: base.to_owned(), token, cookie, http }
+    }
+
+    /// The same account on another device.
+    pub(crate) async fn log_in_again(&self) -> Self {
+        let http = reqwest::Client::new();
+        let email = format!("{}@example.org", self.token.user.name);
+        let body = LoginRequest { email, password: PASSWORD.to_owned() };
+        let answer = http.post(format!("{}/v1/auth/login", self.base)).json(&body).send().await;
+        let (token, cookie) = login_of(answer.expect("the server answers")).await;
+        Self { base: self.base.clone(), token, cookie, http }
+    }
+
+    /// Ends this login, as the web app does.
+    pub(crate) async fn log_out(&self) {
+        let request = self.http.post(format!("{}/v1/auth/logout", self.base));
+        let request = request.header("x-confer-client", "test").header("cookie", &self.cookie);
+        let answer = request.send().await.expect("the server answers");
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());
     }
 
     pub(crate) async fn create_room(&self, name: &str) -> RoomInfo {
@@ -72,6 +94,12 @@ impl Person {
             other => panic!("expected a welcome, got {other:?}"),
         }
     }
+}
+
+async fn login_of(answer: reqwest::Response) -> (TokenResponse, String) {
+    let cookie = answer.headers().get("set-cookie").and_then(|value| value.to_str().ok());
+    let cookie = cookie.and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
+    (body_of(answer).await, cookie)
 }
 
 async fn body_of<T: DeserializeOwned>(answer: reqwest::Response) -> T {

@@ -1,4 +1,4 @@
-//! How the server ends.
+//! How the server and the sockets of single logins end.
 
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
@@ -10,6 +10,8 @@ use crate::process::Setup;
 
 /// Reconnect, with jitter (`CloseCode::Drained`).
 const DRAINED: u16 = 4000;
+/// Do not reconnect (`CloseCode::Refused`).
+const REFUSED: u16 = 4403;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_polite_stop_tells_every_socket_and_ends_with_zero() {
@@ -27,6 +29,20 @@ async fn a_polite_stop_tells_every_socket_and_ends_with_zero() {
         TcpListener::bind(("127.0.0.1", confer.port())).expect("the port is free");
         drop(setup.start());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logging_out_closes_the_sockets_of_that_login_and_of_no_other() {
+    let mut setup = Setup::private();
+    let confer = setup.start();
+    let alice = Person::register(&confer.url, "alice").await;
+    let elsewhere = alice.log_in_again().await;
+    let mut socket = alice.connect().await.expect("a good token");
+    let mut other = elsewhere.connect().await.expect("a good token");
+
+    alice.log_out().await;
+    assert_eq!(socket.closed().await, Some(REFUSED));
+    other.granted(confer_protocol::client::Request::Ping).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
