@@ -5,6 +5,8 @@
 //! directory (`BENCH_DATABASE_URL` names another server, whose role may create databases) and
 //! merges its figures into `target/bench/summary.json` (`BENCH_SUMMARY` names another file).
 
+#![expect(clippy::print_stdout, reason = "a benchmark reports to whoever started it")]
+
 #[path = "support/database.rs"]
 mod database;
 #[path = "support/summary.rs"]
