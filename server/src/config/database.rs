@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use super::error::ConfigError;
 use super::section::section;
-use super::value::{ByteSize, Secret};
+use super::unit::ByteSize;
+use super::value::Secret;
 
 /// Sweeps, migrations and receipts each want one while messages are written.
 const LEAST_CONNECTIONS: u32 = 4;

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use super::error::ConfigError;
 use super::section::section;
 use super::tls::TlsMode;
-use super::value::{ByteSize, Secret};
+use super::unit::ByteSize;
+use super::value::Secret;
 
 const DEFAULT_PORT: u16 = 7880;
 

@@ -1,5 +1,5 @@
+use super::choice::choices;
 use super::section::section;
-use super::value::choices;
 
 choices! {
     /// How log lines look.

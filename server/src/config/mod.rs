@@ -9,6 +9,7 @@
 
 mod accounts;
 mod chat;
+mod choice;
 mod database;
 mod docs;
 mod error;
@@ -24,6 +25,7 @@ mod signaling;
 mod tests;
 mod tls;
 mod turn;
+mod unit;
 mod value;
 
 use std::path::{Path, PathBuf};

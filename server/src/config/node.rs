@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
+use super::choice::choices;
 use super::section::section;
-use super::value::choices;
 
 choices! {
     /// A part of the product this process can run.

@@ -4,7 +4,7 @@ use confer_signaling_core::Limits;
 
 use super::error::ConfigError;
 use super::section::section;
-use super::value::ByteSize;
+use super::unit::ByteSize;
 
 section! {
     /// `[signaling]`: rooms and the WebSocket.

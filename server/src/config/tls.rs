@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
+use super::choice::choices;
 use super::error::ConfigError;
 use super::section::section;
-use super::value::choices;
 
 choices! {
     /// Where the server's certificate comes from.

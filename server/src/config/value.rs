@@ -4,7 +4,6 @@ use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -18,7 +17,7 @@ pub(crate) enum Raw {
 }
 
 impl Raw {
-    fn text(&self) -> Option<&str> {
+    pub(super) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             Self::Integer(_) | Self::Bool(_) | Self::List(_) => None,
@@ -155,7 +154,7 @@ fn parse_text<T: FromStr>(raw: &Raw, expected: &str) -> Result<T, String> {
     raw.text().and_then(|text| text.parse().ok()).ok_or_else(|| expected.to_owned())
 }
 
-fn quoted(value: impl Display) -> String {
+pub(super) fn quoted(value: impl Display) -> String {
     toml::Value::String(value.to_string()).to_string()
 }
 
@@ -170,92 +169,6 @@ impl Setting for PathBuf {
 
     fn show(&self) -> Option<String> {
         Some(quoted(self.display()))
-    }
-}
-
-impl Setting for Duration {
-    fn kind() -> String {
-        "duration".to_owned()
-    }
-
-    fn read(raw: &Raw) -> Result<Self, String> {
-        let problem =
-            || "a duration such as \"500ms\", \"30s\", \"15m\", \"2h\" or \"7d\"".to_owned();
-        let text = raw.text().ok_or_else(problem)?;
-        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(problem)?;
-        let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| problem())?;
-        let seconds = |per_unit: u64| number.checked_mul(per_unit).map(Duration::from_secs);
-        match unit {
-            "ms" => Some(Duration::from_millis(number)),
-            "s" => seconds(1),
-            "m" => seconds(60),
-            "h" => seconds(3600),
-            "d" => seconds(86_400),
-            _ => None,
-        }
-        .ok_or_else(problem)
-    }
-
-    fn show(&self) -> Option<String> {
-        let millis = self.as_millis();
-        let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
-        let (per_unit, unit) = units
-            .into_iter()
-            .find(|(size, _)| millis != 0 && millis.is_multiple_of(*size))
-            .unwrap_or((1, "ms"));
-        Some(quoted(format_args!("{}{unit}", millis / per_unit)))
-    }
-}
-
-/// An amount of data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ByteSize(pub(crate) usize);
-
-impl ByteSize {
-    pub(crate) const fn kib(count: usize) -> Self {
-        Self(count * 1024)
-    }
-
-    pub(crate) const fn mib(count: usize) -> Self {
-        Self(count * 1024 * 1024)
-    }
-}
-
-impl Setting for ByteSize {
-    fn kind() -> String {
-        "size".to_owned()
-    }
-
-    fn read(raw: &Raw) -> Result<Self, String> {
-        let problem = || "a size in bytes or such as \"64KiB\" or \"16MiB\"".to_owned();
-        match raw {
-            Raw::Integer(bytes) => usize::try_from(*bytes).map(Self).map_err(|_| problem()),
-            Raw::Text(text) => {
-                let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-                let (number, unit) = text.split_at(digits);
-                let per_unit = match unit {
-                    "" | "B" => 1,
-                    "KiB" => 1024,
-                    "MiB" => 1024 * 1024,
-                    "GiB" => 1024 * 1024 * 1024,
-                    _ => return Err(problem()),
-                };
-                let number: usize = number.parse().map_err(|_| problem())?;
-                number.checked_mul(per_unit).map(Self).ok_or_else(problem)
-            }
-            Raw::Bool(_) | Raw::List(_) => Err(problem()),
-        }
-    }
-
-    fn show(&self) -> Option<String> {
-        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-        Some(
-            match units.into_iter().find(|(size, _)| self.0 != 0 && self.0.is_multiple_of(*size)) {
-                Some((size, unit)) => quoted(format_args!("{}{unit}", self.0 / size)),
-                None => self.0.to_string(),
-            },
-        )
     }
 }
 
@@ -306,80 +219,12 @@ impl<T: Setting> Setting for Vec<T> {
     }
 }
 
-/// Declares an enum that is written as one of a few words.
-macro_rules! choices {
-    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        $vis enum $name { $($(#[$variant_meta])* $variant,)* }
-
-        impl $name {
-            /// The words, in the order they are declared.
-            pub(crate) const WORDS: &[&str] = &[$($word,)*];
-
-            /// The word this is written as.
-            pub(crate) fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-        }
-
-        impl $crate::config::value::Setting for $name {
-            fn kind() -> String {
-                let words: Vec<String> = Self::WORDS.iter().map(|word| format!("`{word}`")).collect();
-                words.join(" or ")
-            }
-
-            fn read(raw: &$crate::config::value::Raw) -> Result<Self, String> {
-                match raw {
-                    $($crate::config::value::Raw::Text(text) if text == $word => Ok(Self::$variant),)*
-                    $crate::config::value::Raw::Text(_)
-                    | $crate::config::value::Raw::Integer(_)
-                    | $crate::config::value::Raw::Bool(_)
-                    | $crate::config::value::Raw::List(_) => {
-                        Err(format!("one of: {}", Self::WORDS.join(", ")))
-                    }
-                }
-            }
-
-            fn show(&self) -> Option<String> {
-                Some(format!("\"{}\"", self.word()))
-            }
-        }
-    };
-}
-pub(crate) use choices;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn text(text: &str) -> Raw {
         Raw::Text(text.to_owned())
-    }
-
-    #[test]
-    fn durations_are_written_with_their_unit() {
-        for (written, expected) in
-            [("500ms", 500), ("30s", 30_000), ("15m", 900_000), ("7d", 604_800_000)]
-        {
-            let duration = Duration::read(&text(written)).expect("a good duration");
-            assert_eq!(duration.as_millis(), expected);
-            assert_eq!(duration.show(), Some(format!("\"{written}\"")));
-        }
-        for wrong in
-            ["30", "s", "", "1.5s", "30 s", "99999999999999999999s", "18446744073709551615d"]
-        {
-            assert!(Duration::read(&text(wrong)).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_bytes_or_carry_a_binary_unit() {
-        assert_eq!(ByteSize::read(&Raw::Integer(70)), Ok(ByteSize(70)));
-        assert_eq!(ByteSize::read(&text("64KiB")), Ok(ByteSize::kib(64)));
-        assert_eq!(ByteSize::mib(1).show().as_deref(), Some("\"1MiB\""));
-        assert!(ByteSize::read(&text("64KB")).is_err());
-        assert!(ByteSize::read(&Raw::Integer(-1)).is_err());
     }
 
     #[test]
