@@ -3,6 +3,7 @@
 //! `cargo bench -p confer-sfu-core --bench forward`. Results are merged into the JSON object at
 //! `target/bench/summary.json`; `BENCH_SUMMARY` names another file.
 //!
+//! The figure of the summary is the best of five repetitions: other processes only ever add to it.
 //! Only calls into the shard are timed and counted. A round is one frame of eight packets that
 //! arrives as one receive batch; simulated time goes on by a thirtieth of a second per round, so
 //! reports, feedback and ticks are part of what is measured.
@@ -30,6 +31,7 @@ use confer_sfu_core::rtp::packet::FixedHeader;
 use confer_sfu_core::rtp::{Pt, RtpTime, SeqNo16, Ssrc};
 use confer_sfu_core::shard::Shard;
 use confer_sfu_core::transport::dtls::Certificate;
+use confer_sfu_core::transport::srtp::{MasterKey, Sealer, SrtpProfile};
 use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
@@ -57,6 +59,7 @@ fn main() {
         "{:>12} {:>12} {:>12} {:>14} {:>14} {:>14}",
         "subscribers", "ns/packet", "median", "allocs/packet", "KiB/track", "KiB/participant"
     );
+    println!("{:>12} {:>12.0}", "seal only", seal_only());
     let mut headline = None;
     for count in [1, 10, subscribers] {
         let result = measure(count, rounds, repetitions);
@@ -72,11 +75,29 @@ fn main() {
     }
     if let Some(result) = headline.filter(|_| !is_test) {
         summary::merge(&[
-            ("forward.user_ns_per_packet", result.median_ns),
+            ("forward.user_ns_per_packet", result.best_ns),
             ("forward.allocs_per_packet", result.allocations),
             ("forward.heap_kib_per_track", result.track_kib),
         ]);
     }
+}
+
+/// The best time to seal one such packet with AES-GCM, in nanoseconds: what nothing can be below.
+fn seal_only() -> f64 {
+    let master = MasterKey::new(&[1; 16], &[2; 12]).expect("right lengths");
+    let sealer = Sealer::new(SrtpProfile::AeadAes128Gcm, &master);
+    let mut packet = vec![0x5a; PACKET_BYTES];
+    packet[0] = 0x80;
+    let mut best = f64::MAX;
+    for _ in 0..20 {
+        let before = thread_cpu();
+        for index in 0..5_000_u64 {
+            packet[2..4].copy_from_slice(&((index & 0xffff) as u16).to_be_bytes());
+            std::hint::black_box(sealer.seal_rtp(&mut packet, PACKET_BYTES - 16, index));
+        }
+        best = best.min((thread_cpu() - before).as_nanos() as f64 / 5_000.0);
+    }
+    best
 }
 
 struct Measured {

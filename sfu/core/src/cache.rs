@@ -1,6 +1,6 @@
 //! The last packets of one publication: copied once, read by every subscription.
 //!
-//! Payloads lie in one ring of bytes, what is known of each packet in a ring of 512. A packet is
+//! Payloads lie in one ring of bytes, what is known of each packet in another ring. A packet is
 //! named by an index that only grows, and a name of something overwritten finds nothing; so no
 //! reference has to be counted, and no subscriber can keep a packet alive.
 
@@ -8,12 +8,14 @@ use crate::codec::vp8::Vp8;
 use crate::rtp::{RtpTime, SeqNo};
 use crate::sdp::CodecFormat;
 
-/// Packets a publication's cache can name: two seconds of 720p, the window of a subscriber's NACK.
-pub(crate) const CACHED_PACKETS: usize = 512;
+/// Packets of video that can be named: two seconds of 720p, the window of a subscriber's NACK.
+pub(crate) const VIDEO_PACKETS: usize = 512;
+/// Packets of audio: 2.5 s, beyond which nobody listens.
+pub(crate) const AUDIO_PACKETS: usize = 128;
 /// Room for that many packets of video.
-const VIDEO_BYTES: usize = CACHED_PACKETS * 1_280;
+const VIDEO_BYTES: usize = VIDEO_PACKETS * 1_280;
 /// Room for that many packets of 20 ms of Opus at 64 kbit/s.
-const AUDIO_BYTES: usize = CACHED_PACKETS * 192;
+const AUDIO_BYTES: usize = AUDIO_PACKETS * 192;
 /// The largest payload that is forwarded. What does not fit an Ethernet frame with our own headers
 /// never comes from a sender of WebRTC.
 pub(crate) const MAX_PAYLOAD: usize = 1_440;
@@ -50,6 +52,8 @@ struct Place {
 /// See the module.
 pub(crate) struct PacketCache {
     places: Vec<Place>,
+    /// How many places there are once all are taken; a power of two, so that indexes may wrap.
+    packets: usize,
     bytes: Box<[u8]>,
     /// Bytes ever written, skipped ends of the ring included.
     written: u64,
@@ -66,16 +70,17 @@ pub(crate) struct Found<'a> {
 
 impl PacketCache {
     pub(crate) fn for_audio() -> Self {
-        Self::with_bytes(AUDIO_BYTES)
+        Self::new(AUDIO_PACKETS, AUDIO_BYTES)
     }
 
     pub(crate) fn for_video() -> Self {
-        Self::with_bytes(VIDEO_BYTES)
+        Self::new(VIDEO_PACKETS, VIDEO_BYTES)
     }
 
-    fn with_bytes(bytes: usize) -> Self {
+    fn new(packets: usize, bytes: usize) -> Self {
         Self {
-            places: Vec::with_capacity(CACHED_PACKETS),
+            places: Vec::with_capacity(packets),
+            packets,
             bytes: vec![0; bytes].into_boxed_slice(),
             written: 0,
             next: 0,
@@ -114,7 +119,7 @@ impl PacketCache {
         };
         self.written += length as u64;
         self.next = self.next.wrapping_add(1);
-        let slot = index as usize % CACHED_PACKETS;
+        let slot = index as usize % self.packets;
         match self.places.get_mut(slot) {
             Some(old) => *old = place,
             None => self.places.push(place),
@@ -124,7 +129,7 @@ impl PacketCache {
 
     /// Finds a packet, unless it was overwritten.
     pub(crate) fn get(&self, index: CacheIndex) -> Option<Found<'_>> {
-        let place = self.places.get(index.0 as usize % CACHED_PACKETS)?;
+        let place = self.places.get(index.0 as usize % self.packets)?;
         if place.index != index.0 || self.written - place.start > self.bytes.len() as u64 {
             return None;
         }
@@ -167,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_was_pushed_is_found_until_it_is_overwritten_and_never_as_something_else() {
-        let mut cache = PacketCache::with_bytes(10_000);
+        let mut cache = PacketCache::new(VIDEO_PACKETS, 10_000);
         let mut indexes = Vec::new();
         for seq in 0..2_000_u64 {
             let byte = u8::try_from(seq % 251).expect("small");

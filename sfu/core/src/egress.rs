@@ -235,11 +235,8 @@ fn plan_packet(
 
 /// Whether the one-byte form of RFC 8285 cannot hold what is to be written.
 fn needs_two_bytes(slot: &Slot, dependency: usize) -> bool {
-    let has_high_id = Extension::ALL
-        .into_iter()
-        .any(|extension| slot.extensions.id(extension).is_some_and(|id| id > 14));
-    let has_dependency = slot.extensions.id(Extension::DependencyDescriptor).is_some();
-    has_high_id || slot.mid.0.len() > 16 || (has_dependency && dependency > 16)
+    slot.needs_two_bytes
+        || (dependency > 16 && slot.extensions.id(Extension::DependencyDescriptor).is_some())
 }
 
 /// The length of the extension block: the same sum that [`write`] writes.
@@ -331,3 +328,6 @@ fn write(
     }
     Some(end)
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,3 +68,6 @@ mod slots;
 mod speaker;
 mod subscription;
 mod twcc;
+
+#[cfg(test)]
+mod testing;

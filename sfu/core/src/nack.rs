@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::arena::Key;
-use crate::cache::CacheIndex;
+use crate::cache::{AUDIO_PACKETS, CacheIndex, VIDEO_PACKETS};
 use crate::publication::Publication;
 use crate::rtp::{Pt, RtpTime, SeqNo, SeqNo16};
 
@@ -181,26 +181,22 @@ impl Sent {
     }
 }
 
-/// Packets of video a subscriber can ask for again; as many as the cache names.
-const VIDEO_WINDOW: usize = 512;
-/// Packets of audio: 2.5 s, beyond which nobody listens.
-const AUDIO_WINDOW: usize = 128;
 /// How often one packet is repeated for one subscriber: a broken or hostile one cannot multiply
 /// what it receives beyond this.
 const REPEATS: u8 = 8;
 
-/// Remembers what one subscription sent.
+/// Remembers what one subscription sent: as many packets as the publication's cache names.
 pub(crate) struct NackResponder {
     ring: Vec<Option<Sent>>,
 }
 
 impl NackResponder {
     pub(crate) fn for_audio() -> Self {
-        Self { ring: vec![None; AUDIO_WINDOW] }
+        Self { ring: vec![None; AUDIO_PACKETS] }
     }
 
     pub(crate) fn for_video() -> Self {
-        Self { ring: vec![None; VIDEO_WINDOW] }
+        Self { ring: vec![None; VIDEO_PACKETS] }
     }
 
     /// Notes a packet that will be sent.

@@ -341,3 +341,6 @@ impl Publication {
         self.fir_count
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ pub(crate) struct Slot {
     pub(crate) ssrc: Ssrc,
     pub(crate) rtx_ssrc: Ssrc,
     pub(crate) extensions: ExtensionIds,
+    /// The one-byte form of RFC 8285 has no room for an id or for the mid.
+    pub(crate) needs_two_bytes: bool,
     pub(crate) carries: Option<Key<Publication>>,
     codecs: Vec<Codec>,
     progress: Progress,
@@ -73,6 +75,7 @@ impl Slot {
             ssrc,
             rtx_ssrc,
             extensions: ExtensionIds::default(),
+            needs_two_bytes: false,
             carries: None,
             codecs: Vec::new(),
             progress: Progress::Waiting(Break::OtherSource),
@@ -95,6 +98,8 @@ impl Slot {
         for (id, extension) in &section.extensions {
             self.extensions.set(*extension, *id);
         }
+        let has_high_id = section.extensions.iter().any(|(id, _)| *id > 14);
+        self.needs_two_bytes = has_high_id || section.mid.0.len() > 16;
     }
 
     /// Carries something else from now on, or nothing.
