@@ -23,8 +23,8 @@ pub struct Config {
     /// Whether each media thread stays on a core of its own when there are several.
     /// Default: true. One thread alone is placed better by the kernel.
     pub pin: bool,
-    /// What each socket asks the kernel to hold, in bytes, for each direction. Default: 4 MiB. The
-    /// kernel gives at most `net.core.rmem_max` and `wmem_max`.
+    /// What each socket asks the kernel to hold, in bytes, for each direction. Default: 4 MiB. A
+    /// process without privileges gets at most `net.core.rmem_max` and `wmem_max`, and says so.
     pub socket_buffer: usize,
     /// What one shard allows.
     pub limits: Limits,

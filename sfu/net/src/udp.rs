@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use confer_sfu_core::io::Transmit;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
+use rustix::net::sockopt::{set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::stats::SocketStats;
@@ -60,9 +61,7 @@ impl UdpPort {
             }
             other => other?,
         };
-        // As much as the kernel gives; it says nothing when that is less.
-        socket.set_recv_buffer_size(buffer)?;
-        socket.set_send_buffer_size(buffer)?;
+        enlarge(&socket, buffer)?;
         let local = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
         let state = UdpSocketState::new((&socket).into())?;
         let segmentation = if gso && state.max_gso_segments() > 1 {
@@ -246,6 +245,26 @@ fn open(address: SocketAddr) -> io::Result<Socket> {
     }
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+/// Asks for room in the kernel: beyond its limit where we are privileged, else up to it.
+fn enlarge(socket: &Socket, bytes: usize) -> io::Result<()> {
+    if set_socket_recv_buffer_size_force(socket, bytes).is_err() {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if set_socket_send_buffer_size_force(socket, bytes).is_err() {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    let given = socket.recv_buffer_size()?.min(socket.send_buffer_size()?);
+    if given < bytes {
+        tracing::info!(
+            given_bytes = given,
+            wanted_bytes = bytes,
+            "the kernel keeps UDP buffers small; large rooms may lose packets in bursts: raise \
+             net.core.rmem_max and net.core.wmem_max"
+        );
+    }
+    Ok(())
 }
 
 /// The kernel was built or booted without IPv6.

@@ -63,12 +63,18 @@ impl World {
     }
 
     fn join(&mut self, publishes: bool, slots: usize) -> usize {
+        self.join_as("actpass", publishes, slots)
+    }
+
+    /// Joins with an offer whose `a=setup` is this.
+    fn join_as(&mut self, setup: &str, publishes: bool, slots: usize) -> usize {
         let number = u8::try_from(self.peers.len() + 1).expect("a small room");
         let address = SocketAddr::from(([198, 51, 100, number], 5000 + u16::from(number)));
         let participant = ParticipantId(Uuid::from_u128(u128::from(number)));
         let mut peer = Peer::new(address, self.now);
         self.command(participant, MediaAction::Join { subscribe: true });
         let (sdp, publish) = peer.offer(publishes, slots);
+        let sdp = sdp.replace("a=setup:actpass", &format!("a=setup:{setup}"));
         let answer = self.offer(participant, sdp, publish);
         peer.answer(&answer);
         self.peers.push((address, participant, peer));
@@ -211,4 +217,19 @@ fn lost_packets_are_repaired_in_both_directions() {
         assert!(stats.repaired > 0, "seed {seed}: nothing was repaired on the way in");
         assert!(stats.retransmitted > 0, "seed {seed}: nothing was repaired on the way out");
     }
+}
+
+#[test]
+fn either_side_may_say_hello_in_dtls() {
+    let mut world = World::new(7);
+    world.loss = 20;
+    let alice = world.join_as("passive", true, 1);
+    let bob = world.join_as("active", false, 1);
+    world.run(Duration::from_secs(4));
+
+    // As DTLS client we offer AES-GCM first, and str0m takes it.
+    assert_eq!(world.security(alice), Some(("DTLS 1.2", "SRTP_AEAD_AES_128_GCM")));
+    assert_eq!(world.security(bob), Some(("DTLS 1.2", "SRTP_AEAD_AES_128_GCM")));
+    let (sender, receiver) = (&world.peers[alice].2, &world.peers[bob].2);
+    assert_whole(sender.sent_video(), &receiver.received_video, 30);
 }
