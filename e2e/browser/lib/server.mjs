@@ -1,12 +1,13 @@
 // The real binary, on free ports, with a data directory that is thrown away.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 
 const BINARY =
   process.env.CONFER_BIN ?? path.resolve(import.meta.dirname, '../../../target/debug/confer');
@@ -15,67 +16,114 @@ const BINARY =
 const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 20_000;
 
-/** Starts a server; `url` is where it answers, `stop()` ends it and removes its data. */
-export async function startServer({ args = [], env = {} } = {}) {
-  const data = await mkdtemp(path.join(tmpdir(), 'confer-e2e-'));
-  // Run by root, the server hands its database to another user, who must be able to come here.
-  await chmod(data, 0o755);
-  const port = await freePort('tcp');
-  const udpPort = await freePort('udp');
-  const child = spawn(
-    BINARY,
-    [
+/** Servers that run now. None may outlive the tests, however those end. */
+const running = new Set();
+process.on('exit', () => {
+  for (const child of running) {
+    child.kill('SIGKILL');
+  }
+});
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => process.exit(1));
+}
+
+/** A server that can be killed and started again, with everything it has stored. */
+export class Server {
+  static async start({ args = [] } = {}) {
+    const folder = await mkdtemp(path.join(tmpdir(), 'confer-e2e-'));
+    // Run by root, the server hands its database to another user, who must be able to come here.
+    await chmod(folder, 0o755);
+    const server = new Server(folder, await freePort('tcp'), await freePort('udp'), args);
+    try {
+      await server.start();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  }
+
+  #child = null;
+  #log = [];
+
+  constructor(folder, port, udpPort, args) {
+    this.folder = folder;
+    this.data = path.join(folder, 'data');
+    this.port = port;
+    this.url = `http://127.0.0.1:${port}`;
+    this.args = [
       'serve',
-      ...['--data-dir', path.join(data, 'data')],
+      ...['--data-dir', this.data],
       ...['--listen', `127.0.0.1:${port}`],
       ...['--udp-port', String(udpPort)],
       ...['--announce', '127.0.0.1', '--set', 'rtc.listen=127.0.0.1'],
       ...args,
-    ],
-    { env: { ...ownEnvironment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  const log = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8');
-    stream.on('data', (text) => log.push(text));
+    ];
   }
-  const server = {
-    url: `http://127.0.0.1:${port}`,
-    port,
-    log: () => log.join(''),
-    stop: async () => {
-      if (child.exitCode === null && child.signalCode === null) {
-        const exited = once(child, 'exit');
-        child.kill('SIGTERM');
-        const hard = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-        await exited;
-        clearTimeout(hard);
-      }
-      await rm(data, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-    },
-  };
-  try {
-    await ready(server, child);
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
-  return server;
-}
 
-async function ready(server, child) {
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  while (Date.now() < deadline) {
-    if (child.exitCode !== null || child.signalCode !== null) {
-      throw new Error(`the server ended before it was ready:\n${server.log()}`);
+  /** What it has written up to now. */
+  get log() {
+    return this.#log.join('');
+  }
+
+  async start() {
+    const child = spawn(BINARY, this.args, {
+      env: ownEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    running.add(child);
+    child.on('exit', () => running.delete(child));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8');
+      stream.on('data', (text) => this.#log.push(text));
     }
-    const answer = await fetch(`${server.url}/readyz`).catch(() => null);
-    if (answer?.ok) {
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    while (Date.now() < deadline) {
+      if (child.exitCode !== null || child.signalCode !== null) {
+        throw new Error(`the server ended before it was ready:\n${this.log}`);
+      }
+      const answer = await fetch(`${this.url}/readyz`).catch(() => null);
+      if (answer?.ok) {
+        return;
+      }
+      await new Promise((done) => setTimeout(done, 100));
+    }
+    throw new Error(`the server was not ready in time:\n${this.log}`);
+  }
+
+  /** Ends it as a power cut would. */
+  async kill() {
+    await this.#end('SIGKILL');
+  }
+
+  /** Ends it in good order and removes what it stored. */
+  async stop() {
+    await this.#end('SIGTERM');
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+
+  /** An access token for somebody of an app's own, signed with the server's API key. */
+  async mint(...args) {
+    const { stdout } = await promisify(execFile)(
+      BINARY,
+      ['token', 'mint', '--data-dir', this.data, ...args],
+      { env: ownEnvironment() },
+    );
+    return stdout.trim();
+  }
+
+  async #end(signal) {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) {
       return;
     }
-    await new Promise((done) => setTimeout(done, 100));
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    const hard = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    await exited;
+    clearTimeout(hard);
   }
-  throw new Error(`the server was not ready in time:\n${server.log()}`);
 }
 
 /** The environment without settings that whoever runs the tests has for a server of their own. */
@@ -89,16 +137,11 @@ function ownEnvironment() {
 }
 
 /** A port that nobody uses now. Somebody may take it before we do; the start then fails loudly. */
-export async function freePort(kind) {
-  if (kind === 'udp') {
-    const socket = createSocket('udp4');
-    socket.bind(0, '127.0.0.1');
-    await once(socket, 'listening');
-    const { port } = socket.address();
-    socket.close();
-    return port;
-  }
-  const socket = createServer().listen(0, '127.0.0.1');
+async function freePort(kind) {
+  const socket =
+    kind === 'udp'
+      ? createSocket('udp4').bind(0, '127.0.0.1')
+      : createServer().listen(0, '127.0.0.1');
   await once(socket, 'listening');
   const { port } = socket.address();
   socket.close();

@@ -3,7 +3,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Person, startBrowser } from './browser.mjs';
-import { startServer } from './server.mjs';
+import { Server } from './server.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 
@@ -17,7 +17,7 @@ export function email(name) {
 
 /** A server and a browser for one file of tests. */
 export async function openStage(options) {
-  const server = await startServer(options);
+  const server = await Server.start(options);
   const browser = await startBrowser().catch(async (error) => {
     await server.stop();
     throw error;
