@@ -35,6 +35,16 @@ describe('registering', () => {
   });
 });
 
+describe('registering again', () => {
+  it('says at the address that it has an account, and goes there', async () => {
+    const refusal = new ConferError('conflict', 'no', { fields: { email: 'has an account' } });
+    render(<AuthForm mode="register" onSubmit={() => Promise.reject(refusal)} />);
+    await fill({ name: 'Alice', email: 'alice@example.org', password: 'long enough' });
+    expect(await screen.findByText(/has an account already\. Log in instead/u)).toBeTruthy();
+    expect(document.activeElement).toBe(screen.getByTestId('auth-email'));
+  });
+});
+
 describe('logging in', () => {
   it('says what to do when the server refuses', async () => {
     const refusal = new ConferError('unauthenticated', 'no');
@@ -45,10 +55,10 @@ describe('logging in', () => {
   });
 
   it('puts the server’s word on a field beside that field', async () => {
-    const refusal = new ConferError('invalid', 'no', { fields: { email: 'is not an address' } });
+    const refusal = new ConferError('invalid', 'no', { fields: { email: 'is an address' } });
     render(<AuthForm mode="login" onSubmit={() => Promise.reject(refusal)} />);
     await fill({ email: 'alice@example.org', password: 'whatever' });
-    expect(await screen.findByText('Is not an address.')).toBeTruthy();
+    expect(await screen.findByText('Enter an address like name@example.org.')).toBeTruthy();
     expect(screen.queryByRole('alert')).toBeNull();
   });
 });

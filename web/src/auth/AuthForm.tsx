@@ -1,8 +1,15 @@
-import { type FormEvent, useState } from 'react';
+import { hasCode } from 'confer-sdk';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { Button } from '../components/Button';
 import { Notice } from '../components/Notice';
 import { TextField } from '../components/TextField';
-import { type Explanation, explain, LOGIN_WORDING, REGISTER_WORDING } from '../lib/errors';
+import {
+  ACCOUNT_FIELDS,
+  type Explanation,
+  explain,
+  LOGIN_WORDING,
+  REGISTER_WORDING,
+} from '../lib/errors';
 
 export interface Credentials {
   email: string;
@@ -24,6 +31,14 @@ export function AuthForm({ mode, onSubmit }: AuthFormProps) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Explanation>();
   const registering = mode === 'register';
+  const form = useRef<HTMLFormElement>(null);
+
+  useEffect(() => {
+    // Whoever cannot see the red words hears them, and everybody can correct at once.
+    if (problem !== undefined) {
+      form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+    }
+  }, [problem]);
 
   async function submit(event: FormEvent) {
     event.preventDefault();
@@ -35,7 +50,7 @@ export function AuthForm({ mode, onSubmit }: AuthFormProps) {
     try {
       await onSubmit({ ...values, email: values.email.trim(), name: values.name.trim() });
     } catch (error) {
-      setProblem(explain(error, registering ? REGISTER_WORDING : LOGIN_WORDING));
+      setProblem(refusal(error, registering));
       setBusy(false);
     }
   }
@@ -51,7 +66,13 @@ export function AuthForm({ mode, onSubmit }: AuthFormProps) {
 
   const general = problem !== undefined && Object.keys(problem.fields).length === 0;
   return (
-    <form noValidate onSubmit={submit} className="flex flex-col gap-4" data-testid={`${mode}-form`}>
+    <form
+      ref={form}
+      noValidate
+      onSubmit={submit}
+      className="flex flex-col gap-4"
+      data-testid={`${mode}-form`}
+    >
       {general ? (
         <Notice tone="danger" title={problem.title}>
           {problem.hint}
@@ -95,6 +116,16 @@ export function AuthForm({ mode, onSubmit }: AuthFormProps) {
       </Button>
     </form>
   );
+}
+
+/** The server's word, beside the field that it is about. */
+function refusal(error: unknown, registering: boolean): Explanation {
+  const wording = registering ? REGISTER_WORDING : LOGIN_WORDING;
+  const explanation = explain(error, wording, ACCOUNT_FIELDS);
+  const { title, hint } = explanation;
+  return hasCode(error, 'conflict')
+    ? { ...explanation, fields: { email: `${title}. ${hint}` } }
+    : explanation;
 }
 
 /** What can be said without asking the server. */

@@ -3,7 +3,7 @@ import { Button } from '../components/Button';
 import { Dialog } from '../components/Dialog';
 import { Notice } from '../components/Notice';
 import { TextField } from '../components/TextField';
-import { type Explanation, explain } from '../lib/errors';
+import { type Explanation, explain, ROOM_FIELDS } from '../lib/errors';
 
 interface CreateRoomDialogProps {
   open: boolean;
@@ -42,7 +42,7 @@ function CreateRoomForm({ onCreate }: { onCreate: (name: string) => Promise<void
     try {
       await onCreate(name.trim());
     } catch (error) {
-      setProblem(explain(error));
+      setProblem(explain(error, {}, ROOM_FIELDS));
       setBusy(false);
     }
   }

@@ -12,7 +12,7 @@ import { Loading } from '../components/Spinner';
 import { TextField } from '../components/TextField';
 import { ThemeToggle } from '../components/ThemeToggle';
 import { usePolled } from '../hooks/usePolled';
-import { type Explanation, explain, INVITE_WORDING } from '../lib/errors';
+import { ACCOUNT_FIELDS, type Explanation, explain, INVITE_WORDING } from '../lib/errors';
 import { navigate } from '../lib/router';
 
 interface InviteScreenProps {
@@ -128,7 +128,7 @@ function GuestForm({ code, room }: { code: string; room: string }) {
       await client.auth.guest({ invite: code, name: name.trim() });
       navigate({ page: 'call', room }, 'replace');
     } catch (error) {
-      setProblem(explain(error, INVITE_WORDING));
+      setProblem(explain(error, INVITE_WORDING, ACCOUNT_FIELDS));
       setBusy(false);
     }
   }

@@ -88,15 +88,30 @@ export const ROOM_WORDING: Wording = {
   forbidden: ['You are not a member of this room', 'Ask somebody inside for an invite link.'],
 };
 
+/** What to do about a field that the server refuses. It knows only one thing to be wrong with each. */
+export type FieldWording = Readonly<Record<string, string>>;
+
+export const ACCOUNT_FIELDS: FieldWording = {
+  email: 'Enter an address like name@example.org.',
+  password: 'Use 10 to 256 characters.',
+  name: 'Use 1 to 64 visible characters.',
+};
+
+export const ROOM_FIELDS: FieldWording = { name: 'Use 1 to 80 visible characters.' };
+
 /** Turns whatever was thrown into sentences. */
-export function explain(error: unknown, wording: Wording = {}): Explanation {
+export function explain(
+  error: unknown,
+  wording: Wording = {},
+  fieldWording: FieldWording = {},
+): Explanation {
   if (!(error instanceof ConferError)) {
     const [title, hint] = UNEXPECTED;
     return { title, hint, fields: {} };
   }
 
   const [title, hint] = wording[error.code] ?? TEXTS[error.code] ?? UNEXPECTED;
-  return { title, hint: waitHint(error, hint), fields: fieldsOf(error) };
+  return { title, hint: waitHint(error, hint), fields: fieldsOf(error, fieldWording) };
 }
 
 /** A bug of this page, or a code from a newer server. */
@@ -108,9 +123,12 @@ function waitHint(error: ConferError, hint: string): string {
   return `Try again in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}.`;
 }
 
-function fieldsOf(error: ConferError): Record<string, string> {
+function fieldsOf(error: ConferError, wording: FieldWording): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(error.fields).map(([name, problem]) => [name, sentence(problem)]),
+    Object.entries(error.fields).map(([name, problem]) => [
+      name,
+      wording[name] ?? sentence(problem),
+    ]),
   );
 }
 
