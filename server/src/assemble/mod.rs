@@ -185,6 +185,7 @@ impl Server {
 
     /// Serves until the first signal, then lets go of everything. Says how that went.
     pub(crate) async fn run(self, stop: &Stop) -> Result<(), RunError> {
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
         let closing = CancellationToken::new();
         let serving = tokio::spawn(serve(self.listener, self.router, self.terms, closing.clone()));
         let outcome = tokio::select! {

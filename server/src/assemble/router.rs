@@ -10,7 +10,7 @@ use tower_http::compression::CompressionLayer;
 use super::{Services, translate};
 use crate::config::Config;
 use crate::health::{self, Health};
-use crate::http::{assets, headers, request};
+use crate::http::{assets, cors, headers, request};
 use crate::ports::{AddressBook, Calls};
 use crate::{metrics, openapi};
 
@@ -29,6 +29,7 @@ pub(super) fn router(
         .merge(socket_route.unwrap_or_default())
         .layer(from_fn_with_state(accounts, request::authenticated))
         .layer(DefaultBodyLimit::max(config.http.max_body));
+    let api = cors::shared(api, &translate::origins(config));
 
     let health = Health { pool: pool.clone(), sfu: sfu.clone(), stopping };
     let token = config.http.metrics_token.clone();

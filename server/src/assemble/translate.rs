@@ -69,6 +69,6 @@ pub(super) fn terms(config: &Config, tls: Option<TlsAcceptor>) -> Terms {
 }
 
 /// Pages of these origins may use this server, besides its own.
-fn origins(config: &Config) -> Vec<String> {
+pub(super) fn origins(config: &Config) -> Vec<String> {
     config.public_url.iter().chain(&config.http.allowed_origins).cloned().collect()
 }

@@ -28,7 +28,7 @@ section! {
         /// else: whoever is listed can pretend to be anybody.
         trusted_proxies: Vec<IpNet> = Vec::new(),
 
-        /// Origins of other sites whose pages may open the WebSocket, such as
+        /// Origins of other sites whose pages may use the API and the WebSocket, such as
         /// `https://app.example.org`.
         ///
         /// The server's own origin and `public-url` always may.

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// on our side, once.
 pub(crate) async fn named(mut request: Request, next: Next) -> Response {
     let id = Uuid::now_v7().simple().to_string();
-    let method = request.method().clone();
+    let (method, begun) = (request.method().clone(), tokio::time::Instant::now());
     // The route, not the path: paths carry invite codes.
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(RequestId(id.clone()));
@@ -33,11 +33,13 @@ pub(crate) async fn named(mut request: Request, next: Next) -> Response {
             ApiError::from(ErrorBody::new(ErrorCode::Unavailable, message)).into_response()
         }
     };
+    let (path, status) = (route.as_ref().map(MatchedPath::as_str), response.status().as_u16());
+    let millis = begun.elapsed().as_millis();
+    tracing::debug!(request.id = %id, %method, route = path, status, millis, "answered");
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let code = problem.error.code;
         if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-            let route = route.as_ref().map(MatchedPath::as_str);
-            tracing::error!(request.id = %id, %method, route, ?code, "a request failed");
+            tracing::error!(request.id = %id, %method, route = path, ?code, "a request failed");
         }
         let problem = Problem { request_id: id.clone(), ..problem };
         let body = serde_json::to_vec(&problem).unwrap_or_default();

@@ -122,6 +122,25 @@ async fn metrics_need_the_token_once_there_is_one() {
     assert_eq!(with.status(), StatusCode::OK);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_named_sites_may_use_the_api_and_others_may_not() {
+    let mut setup = Setup::private().argument("--set=http.allowed-origins=https://app.example.org");
+    let confer = setup.start();
+    let http = reqwest::Client::new();
+    for (origin, allowed) in
+        [("https://app.example.org", true), ("https://evil.example.org", false)]
+    {
+        let asked = http
+            .request(reqwest::Method::OPTIONS, format!("{}/v1/rooms", confer.url))
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,content-type");
+        let answer = asked.send().await.expect("the server answers");
+        let granted = answer.headers().get("access-control-allow-origin");
+        assert_eq!(granted.is_some_and(|it| it == origin), allowed, "{origin}");
+    }
+}
+
 #[test]
 fn whoever_sends_no_request_is_not_waited_for() {
     let mut setup = Setup::private().argument("--set=http.header-timeout=100ms");

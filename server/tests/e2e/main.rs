@@ -4,6 +4,7 @@ mod chat;
 mod client;
 mod durability;
 mod http;
+mod logs;
 mod process;
 mod starting;
 mod stopping;
