@@ -35,6 +35,8 @@ struct World {
     rng: StdRng,
     /// Of 1000 datagrams in each direction.
     loss: u32,
+    /// What a NAT between a peer and the server makes of its address.
+    nat: Vec<(SocketAddr, SocketAddr)>,
     events: Vec<MediaEvent>,
 }
 
@@ -58,6 +60,7 @@ impl World {
             count: 0,
             rng,
             loss: 0,
+            nat: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -120,14 +123,21 @@ impl World {
     }
 
     fn deliver(&mut self, source: SocketAddr, destination: SocketAddr, bytes: &mut [u8]) {
+        let outside = |inside| {
+            let entry = self.nat.iter().find(|(from, _)| *from == inside);
+            entry.map_or(inside, |(_, to)| *to)
+        };
         if destination == self.server {
+            let source = outside(source);
             self.shard.handle_datagram(source, destination, bytes, self.now);
             self.drain();
             return;
         }
         let now = self.now;
-        let to = self.peers.iter_mut().find(|(address, _, _)| *address == destination);
-        let (_, _, peer) = to.expect("we send to nobody else");
+        let to = self.peers.iter().position(|(address, _, _)| outside(*address) == destination);
+        // What goes to an address that the NAT has given up is lost.
+        let Some(to) = to else { return };
+        let peer = &mut self.peers[to].2;
         peer.receive(source, bytes, now);
         let mut sent = Vec::new();
         peer.drain(&mut sent);
@@ -232,4 +242,31 @@ fn either_side_may_say_hello_in_dtls() {
     assert_eq!(world.security(bob), Some(("DTLS 1.2", "SRTP_AEAD_AES_128_GCM")));
     let (sender, receiver) = (&world.peers[alice].2, &world.peers[bob].2);
     assert_whole(sender.sent_video(), &receiver.received_video, 30);
+}
+
+#[test]
+fn media_follows_a_client_whose_address_changes() {
+    let mut world = World::new(8);
+    let alice = world.join(true, 1);
+    let bob = world.join(true, 1);
+    world.run(Duration::from_secs(2));
+    let moved: SocketAddr = "203.0.113.9:1234".parse().expect("an address");
+    world.nat.push((world.peers[alice].0, moved));
+    world.run(Duration::from_secs(6));
+
+    for (sender, receiver) in [(alice, bob), (bob, alice)] {
+        let (sender, receiver) = (&world.peers[sender].2, &world.peers[receiver].2);
+        let sent = sender.sent_video();
+        let end = *sent.keys().next_back().expect("it films") - 30;
+        let last_second = receiver.received_video.range(end - 30..end).count();
+        assert_eq!(last_second, 30, "media is back");
+    }
+    // Nobody had to begin anew.
+    let states = world.events.iter().filter(|event| {
+        matches!(
+            event.happening,
+            MediaHappening::TransportChanged { state: TransportState::Connected, .. }
+        )
+    });
+    assert_eq!(states.count(), 2);
 }

@@ -119,3 +119,36 @@ fn a_socket_for_every_address_speaks_ipv4_and_shows_it_as_ipv4() {
     assert!(both.speaks(at.ip()) && v4.speaks(at.ip()));
     assert!(!v4.speaks(Ipv6Addr::LOCALHOST.into()));
 }
+
+#[test]
+fn a_run_the_kernel_refuses_goes_out_singly_and_many_refusals_end_segmentation() {
+    let (mut sender, mut receiver) = (port(true), port(true));
+    if !sender.segments() {
+        return;
+    }
+    let way = Way { destination: receiver.local(), source: None };
+    // More segments than any kernel takes at once; `send` would have cut this.
+    let bytes = vec![3; 2000];
+    for refusals in 1..=REFUSALS {
+        assert!(sender.segments());
+        sender.send_run(way, &bytes, 10);
+        assert_eq!(receive(&mut receiver, 200).len(), 200);
+        assert_eq!(sender.stats().segmentation_refused, u64::from(refusals));
+    }
+    assert!(!sender.segments());
+}
+
+#[test]
+fn a_success_in_between_forgives_refusals() {
+    let (mut sender, mut receiver) = (port(true), port(true));
+    if !sender.segments() {
+        return;
+    }
+    let way = Way { destination: receiver.local(), source: None };
+    for _ in 0..2 * REFUSALS {
+        sender.send_run(way, &[3; 2000], 10);
+        sender.send_run(way, &[3; 2000], 1000);
+        assert_eq!(receive(&mut receiver, 202).len(), 202);
+    }
+    assert!(sender.segments());
+}
