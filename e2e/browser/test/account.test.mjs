@@ -29,8 +29,7 @@ describe('an account', () => {
     await other.at('auth-password').fill('another long password');
     await other.at('auth-submit').click();
     await other.page
-      .getByRole('alert')
-      .or(other.page.getByText(/already/i))
+      .getByText(/has an account/i)
       .first()
       .waitFor();
     await other.context.close();
