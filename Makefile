@@ -86,6 +86,11 @@ gen: ## Rewrite generated files: TypeScript types, docs/config.md, docs/openapi.
 	@scripts/generated update
 
 .PHONY: bench
-bench: ## Measure the media plane and chat; summary in target/bench/summary.json
+bench: ## Measure media, chat and signaling; figures in target/bench/summary.json
 	@scripts/setup run
+	@grep -m1 'model name' /proc/cpuinfo || true
 	cargo bench -p confer-sfu-core --bench forward
+	cargo bench -p confer-sfu-net --bench process
+	cargo bench -p confer-chat --bench send
+	cargo bench -p confer-signaling-net --bench signaling
+	@cat target/bench/summary.json
