@@ -7,34 +7,17 @@ use super::error::Origin;
 use super::layers::Layered;
 use super::section::{Field, full_key, variable};
 
-const INTRODUCTION: &str = "\
-<!-- Generated from server/src/config; `make gen` rewrites it. -->
-
-# Configuration
-
-Confer starts without any. What you do set is taken from four places, a later one wins:
-
-1. the defaults below,
-2. one TOML file: `--config FILE`, else the file `CONFER_CONFIG` names, else `confer.toml` in the
-   data directory,
-3. environment variables: `CONFER_`, the section and the key in capitals with `_`, such as
-   `CONFER_HTTP_LISTEN`; lists are separated by commas. `DATABASE_URL` and `REDIS_URL` are read too,
-4. flags: `--set http.listen=0.0.0.0:7880`, and short ones for what is needed most.
-
-An unknown key is an error that names the nearest right one. Durations are written `\"30s\"`,
-`\"15m\"`, `\"2h\"` or `\"7d\"`, sizes `\"64KiB\"` or `\"16MiB\"`. `confer config check` looks for mistakes without
-starting anything; `confer config show` prints what is in force and where each value came from.
-";
+const INTRODUCTION: &str = include_str!("introduction.md");
 
 /// The whole of `docs/config.md`.
 pub(crate) fn manual() -> String {
     let mut page = INTRODUCTION.to_owned();
     for section in Settings::default().sections() {
-        let (heading, lead) = match section.name() {
-            "" => ("Top level".to_owned(), section.doc()),
-            name => (format!("`[{name}]`"), section.doc()),
+        let heading = match section.name() {
+            "" => "Top level".to_owned(),
+            name => format!("`[{name}]`"),
         };
-        push(&mut page, format_args!("\n## {heading}\n\n{}\n", paragraphs(lead)));
+        push(&mut page, format_args!("\n## {heading}\n\n{}\n", lead(&paragraphs(section.doc()))));
         for field in section.fields() {
             let key = full_key(section.name(), &field.key);
             push(&mut page, format_args!("\n### `{}`\n\n{}\n\n", field.key, paragraphs(field.doc)));
@@ -76,6 +59,13 @@ fn line(field: &Field, origin: &Origin) -> String {
         (Some(value), ..) => format!("{} = {value}{from}", field.key),
         (None, ..) => format!("# {} is not set", field.key),
     }
+}
+
+/// A section's doc comment without the name that the heading has already said.
+fn lead(text: &str) -> String {
+    let said = text.split_once("`: ").map_or(text, |(_, rest)| rest);
+    let mut letters = said.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Doc comment lines as Markdown: one space off the front of each.

@@ -206,6 +206,14 @@ fn roles_that_cannot_work_alone_are_refused() {
 }
 
 #[test]
+fn the_example_of_the_page_names_only_settings_there_are() {
+    let page = manual();
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let (_dir, sources) = with_file(example.expect("there is an example"));
+    read(&sources).expect("the example is a configuration");
+}
+
+#[test]
 fn the_page_in_docs_is_up_to_date() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/config.md");
     let page = manual();
