@@ -26,6 +26,11 @@ pub(crate) struct Allocation {
     pub(crate) relayed: Relayed,
     /// The request that made it: the same one again gets the same answer.
     pub(crate) transaction: TransactionId,
+    /// What else that answer says.
+    pub(crate) extras: Extras,
+    /// The request that brought it here from another five-tuple, and the ticket it spent.
+    pub(crate) moved_by: Option<(TransactionId, [u8; 24])>,
+    pub(crate) since: Instant,
     pub(crate) expires: Instant,
     /// It cannot be refreshed beyond this; only access tokens set it.
     pub(crate) until: Option<Instant>,
@@ -37,6 +42,15 @@ pub(crate) struct Allocation {
     bytes_rate: Rate,
     packets_rate: Rate,
     pub(crate) traffic: Traffic,
+}
+
+/// Parts of the answer to an Allocate that are nowhere else in the allocation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extras {
+    /// Of the port that was kept beside this one.
+    pub(crate) reservation: Option<[u8; 8]>,
+    /// The one of two families that could not be had.
+    pub(crate) missing: Option<Family>,
 }
 
 /// At most one relayed address of each family.
@@ -118,6 +132,9 @@ impl Allocation {
             kind,
             relayed: Relayed::default(),
             transaction,
+            extras: Extras::default(),
+            moved_by: None,
+            since: now,
             expires: now,
             until: None,
             mobility: None,
@@ -140,12 +157,19 @@ impl Allocation {
         now: Instant,
     ) -> Result<(), BindError> {
         self.permissions.retain(|permission| permission.expires > now);
-        let fresh = peers.clone().filter(|ip| self.permission(*ip).is_none()).count();
+        let peers = peers.map(canonical);
+        // A request may name a peer twice.
+        let earlier = |at: usize, ip: IpAddr| peers.clone().take(at).any(|other| other == ip);
+        let fresh = peers
+            .clone()
+            .enumerate()
+            .filter(|(at, ip)| self.permission(*ip).is_none() && !earlier(*at, *ip))
+            .count();
         if self.permissions.len() + fresh > usize::from(limits.permissions_per_allocation) {
             return Err(BindError::Full);
         }
         let expires = now + PERMISSION_LIFETIME;
-        for ip in peers.map(canonical) {
+        for ip in peers {
             match self.permissions.iter_mut().find(|permission| permission.ip == ip) {
                 Some(permission) => permission.expires = expires,
                 None => self.permissions.push(Permission { ip, expires }),

@@ -16,9 +16,10 @@
 //! → [`credentials`] and [`policy`] (may it) → `allocation` (permissions, channels).
 //!
 //! **Standards.** RFC 8656 (allocations of one or both families, EVEN-PORT, reservation,
-//! DONT-FRAGMENT, ICMP), RFC 8489 (both integrity attributes, USERHASH, PASSWORD-ALGORITHMS),
-//! RFC 6062 (TCP allocations), RFC 7635 (access tokens), RFC 8016 (mobility), RFC 5780 (behaviour
-//! discovery). Not done: SASLprep of passwords, which are compared as they are written.
+//! DONT-FRAGMENT, ICMP), RFC 8489 (both integrity attributes, USERHASH, PASSWORD-ALGORITHMS, names
+//! and passwords of static users in OpaqueString and in the older SASLprep), RFC 6062 (TCP
+//! allocations), RFC 7635 (access tokens), RFC 8016 (mobility), RFC 5780 (behaviour discovery).
+//! `docs/turn.md` has a line, and a test, for every section.
 
 mod allocation;
 mod challenge;
@@ -38,5 +39,5 @@ pub use quota::TenantLimits;
 pub use server::{
     Behaviour, CloseReason, Config, ConnectFailure, ConnectionId, DropReason, Event, Family,
     FiveTuple, Host, Limits, Now, PortWish, RelayKind, RelayRequest, RelaySocket, Server,
-    SessionInfo, Transport, Verdict,
+    SessionInfo, Transport, Verdict, owner,
 };

@@ -5,6 +5,7 @@ mod authenticate;
 mod binding;
 mod code;
 mod manage;
+mod owner;
 mod relay;
 mod request;
 mod tcp;
@@ -15,6 +16,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 pub use manage::SessionInfo;
+pub use owner::owner;
 pub use types::{
     Behaviour, CloseReason, Config, ConnectFailure, ConnectionId, DropReason, Event, Family,
     FiveTuple, Host, Limits, Now, PortWish, RelayKind, RelayRequest, RelaySocket, Transport,

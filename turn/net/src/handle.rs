@@ -1,131 +1,120 @@
-use std::collections::BTreeMap;
+//! The way to the relay for other parts of the server.
+
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use confer_turn_core::DropReason;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use confer_turn_core::{Event, FiveTuple, SessionInfo, Transport};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{broadcast, oneshot};
 
-use crate::Inbound;
+use crate::certificate::{Certificate, CertificateError, CertificateStore};
+use crate::link::{Control, Link};
+use crate::stats::{Counters, StatsSnapshot};
+use crate::stream::Streams;
 
-/// The way to the relay for other parts.
-#[derive(Clone, Debug)]
+/// The way to the relay for other parts of the server.
+#[derive(Clone)]
 pub struct TurnHandle {
-    control: mpsc::Sender<Control>,
-    stats: Arc<Stats>,
-    listening: Arc<[SocketAddr]>,
-}
-
-/// A request of another part.
-#[derive(Debug)]
-pub(crate) enum Control {
-    Kick { user: String },
+    pub(crate) links: Arc<[Link]>,
+    pub(crate) counters: Arc<[Arc<Counters>]>,
+    pub(crate) streams: Arc<Streams>,
+    pub(crate) certificates: Option<Arc<CertificateStore>>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) listening: Arc<[SocketAddr]>,
 }
 
 impl TurnHandle {
-    pub(crate) fn new(
-        control: mpsc::Sender<Control>,
-        stats: Arc<Stats>,
-        listening: Vec<SocketAddr>,
-    ) -> Self {
-        Self { control, stats, listening: listening.into() }
-    }
-
     /// The addresses that were bound, in the order of the configuration.
     pub fn listening(&self) -> &[SocketAddr] {
         &self.listening
     }
 
-    /// Ends every allocation of an identity, whose right to relay ended.
-    pub async fn kick(&self, user: &str) {
-        // A relay that is gone holds no allocation.
-        let _ = self.control.send(Control::Kick { user: user.to_owned() }).await;
-    }
-
     /// The counters now.
     pub fn stats(&self) -> StatsSnapshot {
-        self.stats.snapshot()
-    }
-}
-
-/// Keeps the relay running; [`Running::stop`] ends it.
-#[derive(Debug)]
-pub struct Running {
-    tasks: TaskTracker,
-    stop: CancellationToken,
-}
-
-impl Running {
-    pub(crate) fn new(tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self { tasks, stop }
+        let threads = self.counters.iter().map(AsRef::as_ref);
+        StatsSnapshot::gather(threads, &self.streams.counters)
     }
 
-    /// Closes every socket and waits until its tasks are gone.
-    pub async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+    /// What happens to allocations from now on: [`Event::Allocated`], [`Event::Refreshed`] with
+    /// what was carried so far, [`Event::Moved`], [`Event::Closed`]. Who does not keep up loses
+    /// the oldest and is told how many.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
     }
-}
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.cancel();
+    /// Ends every allocation of an identity, whose right to relay ended; says how many there were.
+    pub async fn kick(&self, user: &str) -> usize {
+        let ask = |ended| Control::Kick { user: user.to_owned(), ended };
+        self.ask(ask).await.into_iter().sum()
     }
-}
 
-/// What the relay counts.
-#[derive(Debug, Default)]
-pub(crate) struct Stats {
-    pub(crate) allocations: AtomicU64,
-    pub(crate) allocations_total: AtomicU64,
-    pub(crate) relayed_packets: AtomicU64,
-    pub(crate) relayed_bytes: AtomicU64,
-    pub(crate) queue_full: AtomicU64,
-    pub(crate) send_failed: AtomicU64,
-    dropped: Mutex<BTreeMap<DropReason, u64>>,
-}
+    /// Every allocation.
+    pub async fn sessions(&self) -> Vec<SessionInfo> {
+        let found = self.ask(|found| Control::Sessions { found }).await;
+        found.into_iter().flatten().collect()
+    }
 
-/// The counters at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StatsSnapshot {
-    /// Allocations now.
-    pub allocations: u64,
-    pub allocations_total: u64,
-    pub relayed_packets: u64,
-    pub relayed_bytes: u64,
-    /// Packets lost because the driver's or a client's queue was full.
-    pub queue_full: u64,
-    /// Packets the system refused to send; loss to both ends.
-    pub send_failed: u64,
-    pub dropped: BTreeMap<DropReason, u64>,
-}
-
-impl Stats {
-    pub(crate) fn queued(&self, sent: Result<(), TrySendError<Inbound>>) {
-        if sent.is_err() {
-            self.queue_full.fetch_add(1, Ordering::Relaxed);
+    /// From now on no allocation is made; those that are live on.
+    pub async fn drain(&self) {
+        for link in self.links.iter() {
+            link.request(Control::Drain).await;
         }
     }
 
-    pub(crate) fn dropped(&self, reason: DropReason) {
-        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
-        *dropped.entry(reason).or_default() += 1;
+    /// Takes changed secrets, users, limits and policies. Allocations stay, but permissions that
+    /// the policy no longer gives are dropped. Tenants must keep their places.
+    pub async fn reconfigure(&self, core: confer_turn_core::Config) {
+        for (shard, link) in (0..=u8::MAX).zip(self.links.iter()) {
+            let core = Box::new(confer_turn_core::Config { shard, ..core.clone() });
+            link.request(Control::Reconfigure { core }).await;
+        }
     }
 
-    fn snapshot(&self) -> StatsSnapshot {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        StatsSnapshot {
-            allocations: load(&self.allocations),
-            allocations_total: load(&self.allocations_total),
-            relayed_packets: load(&self.relayed_packets),
-            relayed_bytes: load(&self.relayed_bytes),
-            queue_full: load(&self.queue_full),
-            send_failed: load(&self.send_failed),
-            dropped: self.dropped.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+    /// Shows another certificate from now on. Connections stay.
+    ///
+    /// # Errors
+    /// When it cannot be used; the one before stays then.
+    pub fn set_certificate(&self, certificate: &Certificate) -> Result<(), CertificateError> {
+        match &self.certificates {
+            Some(store) => store.set(certificate),
+            // Nothing is served over TLS, so nobody will be shown anything.
+            None => Ok(()),
         }
+    }
+
+    /// Takes over a connection that somebody else accepted, from which TLS was taken off if
+    /// `transport` is [`Transport::Tls`], and of which `first_bytes` were read. It counts for its
+    /// network's share of connections, and not for any listener's.
+    pub fn adopt<S>(
+        &self,
+        stream: S,
+        (client, server): (SocketAddr, SocketAddr),
+        transport: Transport,
+        first_bytes: Vec<u8>,
+    ) where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        self.streams.adopt(stream, FiveTuple { client, server, transport }, first_bytes);
+    }
+
+    /// Asks all threads the same; those that are gone do not answer.
+    async fn ask<A>(&self, request: impl Fn(oneshot::Sender<A>) -> Control) -> Vec<A> {
+        let mut answers = Vec::new();
+        for link in self.links.iter() {
+            let (sender, answer) = oneshot::channel();
+            if link.request(request(sender)).await
+                && let Ok(answer) = answer.await
+            {
+                answers.push(answer);
+            }
+        }
+        answers
+    }
+}
+
+impl fmt::Debug for TurnHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnHandle").field("listening", &self.listening).finish_non_exhaustive()
     }
 }

@@ -1,29 +1,267 @@
-use std::net::SocketAddr;
-use std::sync::Arc;
+//! One UDP socket: batches in, runs out.
+//!
+//! A call to receive takes up to [`BATCH_SIZE`] messages, each of which may be many datagrams that
+//! the kernel put together (UDP GRO). A call to send hands over a whole run for one destination
+//! (UDP GSO): a datagram's way through the kernel costs far more than the call, and a run goes
+//! that way once.
 
-use confer_turn_core::{FiveTuple, Transport};
-use tokio::net::UdpSocket;
+use std::cell::Cell;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::{Inbound, StartError, World};
+use nix::sys::socket::{setsockopt, sockopt};
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
+use rustix::io::Errno;
+use rustix::net::sockopt::{
+    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+};
+use socket2::{Domain, Protocol, Socket, Type};
 
-/// Largest datagram there is.
-pub(crate) const DATAGRAM_LIMIT: usize = 65_535;
+/// The longest message the kernel puts together.
+const MESSAGE_LEN: usize = 65_535;
+/// The longest run of datagrams, in bytes: what fits into one IP packet less its headers.
+pub(crate) const RUN_LEN: usize = 65_000;
+/// After this many refusals without a success in between, segmentation is given up. One refusal
+/// may be a single destination's: a tunnel whose MTU is less than a datagram.
+const REFUSALS: u32 = 8;
 
-pub(crate) async fn bind(address: SocketAddr) -> Result<UdpSocket, StartError> {
-    UdpSocket::bind(address).await.map_err(|cause| StartError::Listen { address, cause })
+/// A socket of a listener or of a relayed address.
+#[derive(Debug)]
+pub(crate) struct UdpPort {
+    socket: Socket,
+    state: UdpSocketState,
+    local: SocketAddr,
+    refusals_in_a_row: Cell<u32>,
+    /// Messages asked for at the next receive. A socket that has only one each time is asked for
+    /// only one: asking for more costs a look into an empty queue.
+    wanted: Cell<usize>,
 }
 
-/// Hands every datagram of clients to the driver.
-pub(crate) fn spawn_reader(socket: Arc<UdpSocket>, server: SocketAddr, world: &World) {
-    let (inbound, stats, stop) = (world.inbound.clone(), world.stats.clone(), world.stop.clone());
-    world.tasks.spawn(stop.run_until_cancelled_owned(async move {
-        let mut buffer = vec![0; DATAGRAM_LIMIT];
-        loop {
-            // Errors here are about single datagrams (ICMP), never about the socket.
-            let Ok((length, client)) = socket.recv_from(&mut buffer).await else { continue };
-            let tuple = FiveTuple { client, server, transport: Transport::Udp };
-            let packet = buffer[..length].to_vec();
-            stats.queued(inbound.try_send(Inbound::Client { tuple, packet }));
+/// How IP treats packets that are too long for the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fragmentation {
+    /// By routers and by us: the sender did not say otherwise (RFC 8656, section 14).
+    Allowed,
+    /// DONT-FRAGMENT (RFC 8656, section 15).
+    Forbidden,
+}
+
+/// Where received messages are put, shared by all sockets of a thread.
+pub(crate) struct Inbox {
+    buffer: Box<[u8]>,
+    metas: [RecvMeta; BATCH_SIZE],
+}
+
+/// One message of an [`Inbox`]: datagrams of `stride` bytes each, the last one may be shorter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received {
+    pub(crate) source: SocketAddr,
+    /// The address it was sent to.
+    pub(crate) local: SocketAddr,
+    start: usize,
+    end: usize,
+    stride: usize,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffer: vec![0; MESSAGE_LEN * BATCH_SIZE].into(),
+            metas: [RecvMeta::default(); BATCH_SIZE],
         }
-    }));
+    }
+
+    /// The message at `index` of those that [`UdpPort::receive`] counted. `None` when nobody
+    /// could be answered: there is no port zero.
+    pub(crate) fn message(&self, index: usize, port: &UdpPort) -> Option<Received> {
+        let meta = self.metas.get(index)?;
+        let source = canonical(meta.addr);
+        if source.port() == 0 {
+            return None;
+        }
+        let local_ip = meta.dst_ip.unwrap_or(port.local.ip()).to_canonical();
+        let start = index * MESSAGE_LEN;
+        Some(Received {
+            source,
+            local: SocketAddr::new(local_ip, port.local.port()),
+            start,
+            end: start + meta.len.min(MESSAGE_LEN),
+            stride: meta.stride.max(1),
+        })
+    }
+
+    /// The datagrams of a message. An empty one is one too.
+    pub(crate) fn datagrams(&self, message: Received) -> impl Iterator<Item = &[u8]> {
+        let bytes = self.buffer.get(message.start..message.end).unwrap_or_default();
+        let empty = bytes.is_empty().then_some(bytes);
+        empty.into_iter().chain(bytes.chunks(message.stride))
+    }
+}
+
+impl UdpPort {
+    /// Opens a listener. With `shared`, other threads may open the same one, and the kernel keeps
+    /// each client with one of them.
+    pub(crate) fn listen(address: SocketAddr, shared: bool, buffer: usize) -> io::Result<Self> {
+        let socket = socket(address)?;
+        if shared {
+            socket.set_reuse_port(true)?;
+        }
+        socket.bind(&address.into())?;
+        Self::new(socket, buffer)
+    }
+
+    /// Opens a relayed address.
+    pub(crate) fn relay(address: SocketAddr, buffer: usize) -> io::Result<Self> {
+        let socket = socket(address)?;
+        socket.bind(&address.into())?;
+        let port = Self::new(socket, buffer)?;
+        port.set_fragmentation(Fragmentation::Allowed)?;
+        crate::icmp::report(&port.socket, address)?;
+        Ok(port)
+    }
+
+    fn new(socket: Socket, buffer: usize) -> io::Result<Self> {
+        // As much as the kernel gives; it says nothing when that is less.
+        socket.set_recv_buffer_size(buffer)?;
+        socket.set_send_buffer_size(buffer)?;
+        let local = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+        let state = UdpSocketState::new((&socket).into())?;
+        Ok(Self { socket, state, local, refusals_in_a_row: Cell::new(0), wanted: Cell::new(1) })
+    }
+
+    /// Where it is bound, with the port that the system chose if none was asked for.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Takes what has arrived, in one call; says how many messages that is.
+    pub(crate) fn receive(&self, inbox: &mut Inbox) -> usize {
+        let mut messages = inbox.buffer.chunks_exact_mut(MESSAGE_LEN);
+        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| {
+            IoSliceMut::new(messages.next().expect("the buffer holds BATCH_SIZE messages"))
+        });
+        let wanted = self.wanted.get();
+        // An error is about an earlier packet to one peer, never about the socket.
+        let count = self
+            .state
+            .recv((&self.socket).into(), &mut slices[..wanted], &mut inbox.metas)
+            .unwrap_or(0);
+        let next = if count == wanted { wanted * 2 } else { count };
+        self.wanted.set(next.clamp(1, BATCH_SIZE));
+        count
+    }
+
+    /// Sends a run: datagrams of `segment` bytes each, of which the last may be shorter. Says how
+    /// many were lost; every error here is about a destination or a moment.
+    pub(crate) fn send(
+        &self,
+        destination: SocketAddr,
+        source: Option<IpAddr>,
+        run: &[u8],
+        segment: usize,
+    ) -> u64 {
+        // A socket bound to one address has no other to send from.
+        let source = source.filter(|_| self.local.ip().is_unspecified());
+        if run.len() <= segment {
+            return u64::from(self.call(destination, source, run, None).is_err());
+        }
+        let most = self.state.max_gso_segments().min(RUN_LEN / segment).max(1);
+        let mut lost = 0;
+        for part in run.chunks(segment * most) {
+            if part.len() > segment && self.refusals_in_a_row.get() < REFUSALS {
+                match self.call(destination, source, part, Some(segment)) {
+                    Ok(()) => {
+                        self.refusals_in_a_row.set(0);
+                        continue;
+                    }
+                    Err(error) if refuses_segmentation(&error) => {
+                        self.refusals_in_a_row.set(self.refusals_in_a_row.get() + 1);
+                    }
+                    Err(_) => {
+                        lost += part.len().div_ceil(segment) as u64;
+                        continue;
+                    }
+                }
+            }
+            for datagram in part.chunks(segment) {
+                lost += u64::from(self.call(destination, source, datagram, None).is_err());
+            }
+        }
+        lost
+    }
+
+    /// Sets how packets that are sent from now on are treated.
+    pub(crate) fn set_fragmentation(&self, to: Fragmentation) -> io::Result<()> {
+        match (self.local, to) {
+            (SocketAddr::V4(_), Fragmentation::Allowed) => {
+                set_ip_mtu_discover(&self.socket, Ipv4PathMtuDiscovery::DONT)?;
+            }
+            (SocketAddr::V4(_), Fragmentation::Forbidden) => {
+                set_ip_mtu_discover(&self.socket, Ipv4PathMtuDiscovery::DO)?;
+            }
+            // IPv6 routers never fragment: what is allowed or not is that we do.
+            (SocketAddr::V6(_), Fragmentation::Allowed) => {
+                set_ipv6_mtu_discover(&self.socket, Ipv6PathMtuDiscovery::DONT)?;
+                setsockopt(&self.socket, sockopt::Ipv6DontFrag, &false)?;
+            }
+            (SocketAddr::V6(_), Fragmentation::Forbidden) => {
+                set_ipv6_mtu_discover(&self.socket, Ipv6PathMtuDiscovery::DO)?;
+                setsockopt(&self.socket, sockopt::Ipv6DontFrag, &true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn call(
+        &self,
+        destination: SocketAddr,
+        src_ip: Option<IpAddr>,
+        contents: &[u8],
+        segment_size: Option<usize>,
+    ) -> io::Result<()> {
+        let transmit =
+            quinn_udp::Transmit { destination, ecn: None, contents, segment_size, src_ip };
+        match self.state.try_send((&self.socket).into(), &transmit) {
+            // News of an earlier packet, told once; this one was not tried yet.
+            Err(error) if is_icmp(&error) => self.state.try_send((&self.socket).into(), &transmit),
+            sent => sent,
+        }
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        // One socket per family, so that addresses are on the wire what they are here.
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
+}
+
+fn is_errno(error: &io::Error, any_of: &[Errno]) -> bool {
+    any_of.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// `EIO` comes from drivers that cannot segment, `EINVAL` from kernels that will not, `EMSGSIZE`
+/// when a segment is longer than the way: each alone may be fragmented.
+fn refuses_segmentation(error: &io::Error) -> bool {
+    is_errno(error, &[Errno::IO, Errno::INVAL, Errno::MSGSIZE])
+}
+
+/// What the kernel says to the next call after an ICMP message came.
+fn is_icmp(error: &io::Error) -> bool {
+    is_errno(error, &[Errno::CONNREFUSED, Errno::HOSTUNREACH, Errno::NETUNREACH])
+}
+
+/// An IPv4 address is the same whichever socket it came through.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
+        IpAddr::V6(_) => address,
+    }
 }

@@ -8,7 +8,7 @@ use confer_turn_core::credentials::ephemeral_password;
 use confer_turn_core::integrity::{Algorithm, Key, PasswordAlgorithm};
 use confer_turn_core::message::{Class, Message, Method, Writer, attribute};
 use confer_turn_core::{Credentials, PeerPolicy, Tenant};
-use confer_turn_net::{Config, RelayAddress, Running, TurnHandle, start};
+use confer_turn_net::{Config, Listener, RelayAddress, Running, TurnHandle, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use turn::client::{Client, ClientConfig};
@@ -23,10 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn relay(policy: PeerPolicy) -> (TurnHandle, Running) {
     let config = Config {
-        listen: vec![SocketAddr::new(LOOPBACK, 0)],
+        listen: vec![Listener::plain(SocketAddr::new(LOOPBACK, 0))],
         relay: vec![RelayAddress { bind: LOOPBACK, external: LOOPBACK }],
         relay_ports: 40_000..=59_999,
-        tcp_connections: 4,
         core: confer_turn_core::Config {
             credentials: Credentials::new(vec![Tenant {
                 name: "default".to_owned(),
@@ -39,6 +38,7 @@ async fn relay(policy: PeerPolicy) -> (TurnHandle, Running) {
             ..confer_turn_core::Config::default()
         },
         unix_time: || 1_000_000_000,
+        ..Config::default()
     };
     start(config).await.expect("loopback has free ports")
 }
@@ -121,14 +121,8 @@ async fn a_wrong_password_gets_no_relayed_address() {
 #[tokio::test]
 async fn a_port_in_use_is_named() {
     let (handle, running) = relay(PeerPolicy::default()).await;
-    let config = Config {
-        listen: handle.listening().to_vec(),
-        relay: vec![],
-        relay_ports: 1..=1,
-        tcp_connections: 1,
-        core: confer_turn_core::Config::default(),
-        unix_time: || 0,
-    };
+    let listen = handle.listening().iter().map(|address| Listener::plain(*address)).collect();
+    let config = Config { listen, ..Config::default() };
     let error = start(config).await.map(|_| ()).expect_err("the port is taken").to_string();
     assert!(error.contains(&handle.listening()[0].to_string()), "{error}");
     running.stop().await;

@@ -9,7 +9,7 @@ use super::{
     CloseReason, Event, Family, FiveTuple, Host, PortWish, RelayKind, RelayRequest, Reservation,
     Server, Verdict, code,
 };
-use crate::allocation::{Allocation, Relayed};
+use crate::allocation::{Allocation, Extras, Relayed};
 use crate::credentials::identity;
 use crate::message::{AdditionalFamily, EvenPort, attribute};
 use crate::quota::Rate;
@@ -31,6 +31,14 @@ struct Wish {
     token: Option<[u8; 8]>,
 }
 
+impl Wish {
+    /// The one of two wanted families that `relayed` lacks.
+    fn missing(&self, relayed: Relayed) -> Option<Family> {
+        let lacks = |family: &Family| self.also_v6 && relayed.of(*family).is_none();
+        [Family::V4, Family::V6].into_iter().find(lacks)
+    }
+}
+
 impl Server {
     pub(super) fn allocate(
         &mut self,
@@ -44,11 +52,10 @@ impl Server {
                 return Err(Refusal(code::ALLOCATION_MISMATCH));
             }
             let left = allocation.expires.saturating_duration_since(now.steady);
-            let (relayed, ticket) = (allocation.relayed, self.ticket_of(&tuple));
-            self.write_allocated(request, relayed, left, None, ticket, false, out);
+            self.write_allocated(request, allocation, left, out);
             return Ok(Verdict::REPLY);
         }
-        let wish = self.wish(request)?;
+        let wish = self.wish(request, host)?;
         if self.draining {
             let elsewhere = self.config.alternate_server.is_some();
             let code = if elsewhere { code::TRY_ALTERNATE } else { code::INSUFFICIENT_CAPACITY };
@@ -80,7 +87,7 @@ impl Server {
 
         let (relayed, token) = self.open(&wish, host, now.steady)?;
         allocation.relayed = relayed;
-        let v6_missing = wish.also_v6 && relayed.v6.is_none();
+        allocation.extras = Extras { reservation: token, missing: wish.missing(relayed) };
         if let Some(until) = request.caller.until {
             let left = Duration::from_secs(until.saturating_sub(now.unix));
             allocation.until = Some(now.steady + left);
@@ -96,9 +103,8 @@ impl Server {
             self.tenant_rates.entry(id).or_insert_with(|| Rate::new(tenant_rate, now.steady));
         }
         self.expiries.insert((allocation.expires, tuple));
-        let ticket = allocation.mobility.map(|number| self.ticket(number));
-        if let Some(ticket) = ticket {
-            self.tickets.insert(ticket, tuple);
+        if let Some(number) = allocation.mobility {
+            self.tickets.insert(self.ticket(number), tuple);
         }
         self.events.push_back(Event::Allocated {
             tuple,
@@ -108,12 +114,14 @@ impl Server {
         });
         self.allocations.insert(tuple, allocation);
         let lifetime = self.extend(&tuple, self.lifetime(request.attributes.lifetime), now);
-        self.write_allocated(request, relayed, lifetime, token, ticket, v6_missing, out);
+        if let Some(allocation) = self.allocations.get(&tuple) {
+            self.write_allocated(request, allocation, lifetime, out);
+        }
         Ok(Verdict::REPLY)
     }
 
     /// Checks what is asked for, in the order of section 7.2.
-    fn wish(&self, request: &Request<'_>) -> Result<Wish, Refusal> {
+    fn wish(&self, request: &Request<'_>, host: &dyn Host) -> Result<Wish, Refusal> {
         let attributes = request.attributes;
         let kind = match attributes.requested_transport {
             None => return Err(Refusal(code::BAD_REQUEST)),
@@ -148,12 +156,17 @@ impl Server {
                 Family::read(family).ok_or(Refusal(code::ADDRESS_FAMILY_NOT_SUPPORTED))?
             }
         };
+        let also_v6 = additional.is_some();
+        let served = host.serves(family) || (also_v6 && host.serves(Family::V6));
+        if token.is_none() && !served {
+            return Err(Refusal(code::ADDRESS_FAMILY_NOT_SUPPORTED));
+        }
         let port = match attributes.even_port {
             None => PortWish::Any,
             Some(EvenPort::Alone) => PortWish::Even,
             Some(EvenPort::AndReserveNext) => PortWish::EvenAndNext,
         };
-        Ok(Wish { kind, family, also_v6: additional.is_some(), port, token })
+        Ok(Wish { kind, family, also_v6, port, token })
     }
 
     /// Opens the relayed addresses, or takes the one that was kept for a token.
@@ -165,12 +178,11 @@ impl Server {
     ) -> Result<(Relayed, Option<[u8; 8]>), Refusal> {
         let mut relayed = Relayed::default();
         if let Some(token) = wish.token {
-            let reservation = self
-                .reservations
-                .remove(&token)
-                .filter(|reservation| reservation.expires > now)
-                .ok_or(Refusal(code::INSUFFICIENT_CAPACITY))?;
-            relayed.set(reservation.relayed);
+            // One that is over stays for the timer, which gives its port back.
+            let kept = self.reservations.get(&token).filter(|kept| kept.expires > now).copied();
+            let kept = kept.ok_or(Refusal(code::INSUFFICIENT_CAPACITY))?;
+            self.reservations.remove(&token);
+            relayed.set(kept.relayed);
             return Ok((relayed, None));
         }
         if wish.port == PortWish::EvenAndNext
@@ -201,33 +213,35 @@ impl Server {
         Ok((relayed, token))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all that one answer says")]
     fn write_allocated(
         &self,
         request: &Request<'_>,
-        relayed: Relayed,
+        allocation: &Allocation,
         lifetime: Duration,
-        token: Option<[u8; 8]>,
-        ticket: Option<[u8; TICKET]>,
-        v6_missing: bool,
         out: &mut Vec<u8>,
     ) {
         let mut answer = request.success(out);
-        for address in relayed.iter() {
+        for address in allocation.relayed.iter() {
             answer.address(attribute::XOR_RELAYED_ADDRESS, address);
         }
         answer
             .number(attribute::LIFETIME, whole_seconds(lifetime))
             .address(attribute::XOR_MAPPED_ADDRESS, request.tuple.client);
-        if let Some(token) = token {
+        if let Some(token) = allocation.extras.reservation {
             answer.bytes(attribute::RESERVATION_TOKEN, &token);
         }
-        if let Some(ticket) = ticket {
-            answer.bytes(attribute::MOBILITY_TICKET, &ticket);
+        if let Some(number) = allocation.mobility {
+            answer.bytes(attribute::MOBILITY_TICKET, &self.ticket(number));
         }
-        if v6_missing {
-            // Family 2, code 508 (RFC 8656, section 18.13).
-            answer.bytes(attribute::ADDRESS_ERROR_CODE, &[2, 0, 5, 8]);
+        // The family and code 508 (RFC 8656, section 18.13).
+        match allocation.extras.missing {
+            None => {}
+            Some(Family::V4) => {
+                answer.bytes(attribute::ADDRESS_ERROR_CODE, &[1, 0, 5, 8]);
+            }
+            Some(Family::V6) => {
+                answer.bytes(attribute::ADDRESS_ERROR_CODE, &[2, 0, 5, 8]);
+            }
         }
         answer.integrity(&request.caller.key);
     }
@@ -244,7 +258,7 @@ impl Server {
             return Err(Refusal(code::MOBILITY_FORBIDDEN));
         }
         let (from, to) = (self.tickets.get(&ticket).copied(), request.tuple);
-        let from = from.ok_or(Refusal(code::BAD_REQUEST))?;
+        let Some(from) = from else { return self.answer_move_again(request, ticket, out) };
         let Some(allocation) = self.allocations.get(&from) else {
             return Err(Refusal(code::ALLOCATION_MISMATCH));
         };
@@ -256,6 +270,9 @@ impl Server {
         }
         if from != to && self.allocations.contains_key(&to) {
             return Err(Refusal(code::ALLOCATION_MISMATCH));
+        }
+        if allocation.kind == RelayKind::Tcp && !to.transport.is_stream() {
+            return Err(Refusal(code::BAD_REQUEST));
         }
         let lifetime = match request.attributes.lifetime {
             Some(0) => Duration::ZERO,
@@ -271,13 +288,31 @@ impl Server {
         } else {
             granted = self.extend(&to, lifetime, request.now);
             fresh = self.renew_ticket(&ticket, &to);
+            if let Some(allocation) = self.allocations.get_mut(&to) {
+                allocation.moved_by = Some((*request.message.transaction(), ticket));
+            }
         }
-        let mut answer = request.success(out);
-        answer.number(attribute::LIFETIME, whole_seconds(granted));
-        if let Some(fresh) = fresh {
-            answer.bytes(attribute::MOBILITY_TICKET, &fresh);
-        }
-        answer.integrity(&request.caller.key);
+        write_moved(request, granted, fresh, out);
+        Ok(Verdict::REPLY)
+    }
+
+    /// The answer to a move was lost and the request came again: without the new ticket, the client
+    /// could not move a second time.
+    fn answer_move_again(
+        &self,
+        request: &Request<'_>,
+        spent: [u8; TICKET],
+        out: &mut Vec<u8>,
+    ) -> Result<Verdict, Refusal> {
+        self.own(request).map_err(|_| Refusal(code::BAD_REQUEST))?;
+        let allocation = self.allocations.get(&request.tuple);
+        let again = Some((*request.message.transaction(), spent));
+        let allocation = allocation
+            .filter(|allocation| allocation.moved_by == again)
+            .ok_or(Refusal(code::BAD_REQUEST))?;
+        let left = allocation.expires.saturating_duration_since(request.now.steady);
+        let ticket = allocation.mobility.map(|number| self.ticket(number));
+        write_moved(request, left, ticket, out);
         Ok(Verdict::REPLY)
     }
 
@@ -291,6 +326,7 @@ impl Server {
         self.expiries.remove(&(allocation.expires, *from));
         self.expiries.insert((allocation.expires, to));
         self.allocations.insert(to, allocation);
+        self.move_connections(from, to);
         self.events.push_back(Event::Moved { from: *from, to });
     }
 
@@ -306,12 +342,7 @@ impl Server {
         Some(ticket)
     }
 
-    fn ticket_of(&self, tuple: &FiveTuple) -> Option<[u8; TICKET]> {
-        let number = self.allocations.get(tuple)?.mobility?;
-        Some(self.ticket(number))
-    }
-
-    /// Unguessable, and as good as random to anybody without the secret.
+    /// Unguessable, and as good as random to anybody without the secret, but for the first byte.
     pub(super) fn ticket(&self, number: u64) -> [u8; TICKET] {
         self.derive(b"ticket", number)
     }
@@ -329,6 +360,23 @@ impl Server {
         let tag = context.sign();
         let mut derived = [0; N];
         derived.iter_mut().zip(tag.as_ref()).for_each(|(byte, tag)| *byte = *tag);
+        if let Some(first) = derived.first_mut() {
+            *first = self.config.shard;
+        }
         derived
     }
+}
+
+fn write_moved(
+    request: &Request<'_>,
+    lifetime: Duration,
+    ticket: Option<[u8; TICKET]>,
+    out: &mut Vec<u8>,
+) {
+    let mut answer = request.success(out);
+    answer.number(attribute::LIFETIME, whole_seconds(lifetime));
+    if let Some(ticket) = ticket {
+        answer.bytes(attribute::MOBILITY_TICKET, &ticket);
+    }
+    answer.integrity(&request.caller.key);
 }

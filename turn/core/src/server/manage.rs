@@ -48,6 +48,11 @@ impl Server {
         self.draining = true;
     }
 
+    /// Whether a client has an allocation.
+    pub fn holds(&self, tuple: &FiveTuple) -> bool {
+        self.allocations.contains_key(tuple)
+    }
+
     /// How many allocations there are.
     pub fn allocations(&self) -> usize {
         self.allocations.len()
@@ -111,6 +116,7 @@ impl Server {
             tenant: allocation.tenant,
             username: allocation.username,
             reason,
+            since: allocation.since,
             traffic: allocation.traffic,
         });
     }

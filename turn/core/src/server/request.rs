@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// That there is an allocation, and that it is the caller's.
-    fn own(&self, request: &Request<'_>) -> Result<(), Refusal> {
+    pub(super) fn own(&self, request: &Request<'_>) -> Result<(), Refusal> {
         match self.allocations.get(&request.tuple) {
             None => Err(Refusal(code::ALLOCATION_MISMATCH)),
             Some(allocation)
@@ -154,7 +154,8 @@ impl Server {
         allocation.expires = expires;
         self.expiries.insert((expires, *tuple));
         let lifetime = expires.saturating_duration_since(now.steady);
-        self.events.push_back(Event::Refreshed { tuple: *tuple, lifetime });
+        let traffic = allocation.traffic;
+        self.events.push_back(Event::Refreshed { tuple: *tuple, lifetime, traffic });
         lifetime
     }
 

@@ -209,6 +209,13 @@ impl Server {
         self.close_connections(|connection| connection.control == *control);
     }
 
+    /// A control connection continues as another one.
+    pub(super) fn move_connections(&mut self, from: &FiveTuple, to: FiveTuple) {
+        for connection in self.connections.values_mut().filter(|one| one.control == *from) {
+            connection.control = to;
+        }
+    }
+
     /// A client connection is gone; if it carried data, so is its peer's.
     pub(super) fn forget_connection(&mut self, tuple: &FiveTuple) {
         self.close_connections(|connection| match connection.state {

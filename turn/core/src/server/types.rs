@@ -46,6 +46,11 @@ pub struct Now {
 pub trait Host {
     /// Opens a socket for one allocation. `None` when no port is left or the family is not served.
     fn open_relay(&mut self, request: RelayRequest) -> Option<RelaySocket>;
+
+    /// Whether relayed addresses of this family are there at all (440 if not).
+    fn serves(&self, _family: Family) -> bool {
+        true
+    }
 }
 
 /// A relayed address that is wanted.
@@ -176,6 +181,21 @@ pub enum DropReason {
     ChallengesSpent,
 }
 
+impl DropReason {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Self; 9] = [
+        Self::NotTurn,
+        Self::Unexpected,
+        Self::NoAllocation,
+        Self::NoChannel,
+        Self::NotPermitted,
+        Self::PeerDenied,
+        Self::TooLarge,
+        Self::OverRate,
+        Self::ChallengesSpent,
+    ];
+}
+
 /// Something others want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -188,6 +208,8 @@ pub enum Event {
     Refreshed {
         tuple: FiveTuple,
         lifetime: Duration,
+        /// What it carried so far.
+        traffic: Traffic,
     },
     /// The client went on from another address (RFC 8016).
     Moved {
@@ -199,6 +221,8 @@ pub enum Event {
         tenant: TenantId,
         username: String,
         reason: CloseReason,
+        /// When it was made.
+        since: Instant,
         traffic: Traffic,
     },
     /// A relayed address is free; its socket is to be closed.
@@ -263,6 +287,8 @@ pub struct Behaviour {
 /// How the relay behaves.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Tells servers of one process apart; see [`owner`](super::owner).
+    pub shard: u8,
     pub credentials: Credentials,
     /// Proves nonces, tickets and tokens; random per process or shared by a fleet.
     pub nonce_secret: Vec<u8>,
@@ -285,6 +311,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            shard: 0,
             credentials: Credentials::default(),
             nonce_secret: Vec::new(),
             nonce_lifetime: Duration::from_secs(3600),

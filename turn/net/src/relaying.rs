@@ -1,0 +1,247 @@
+//! The way of a packet through one thread: into the core, and out as the core says.
+//!
+//! Nothing here allocates, locks or waits for a datagram in ChannelData; packets that follow each
+//! other to one destination are gathered into runs ([`crate::run`]).
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use confer_turn_core::{ConnectionId, DropReason, FiveTuple, Now, Server, Transport, Verdict};
+use tokio::net::TcpStream;
+use tokio::runtime;
+use tokio_util::sync::CancellationToken;
+
+use crate::link::{Inbound, Link};
+use crate::queue::{Outbound, Queue};
+use crate::relays::Relays;
+use crate::run::{Ready, Run};
+use crate::stats::{Counters, add};
+use crate::tcp_relay;
+use crate::udp::{Fragmentation, UdpPort};
+
+/// One thread's decisions and the sockets that carry them out.
+pub(crate) struct Relaying {
+    pub(crate) server: Server,
+    pub(crate) io: Io,
+    to_peers: Run<PeerWay>,
+    to_clients: Run<FiveTuple>,
+    /// What the core wrote last that belongs to no run.
+    out: Vec<u8>,
+}
+
+/// Everything that can be sent on.
+pub(crate) struct Io {
+    pub(crate) listeners: Vec<UdpPort>,
+    pub(crate) relays: Relays,
+    pub(crate) connections: HashMap<FiveTuple, Queue>,
+    /// Peers of TCP allocations that wait for a client's data connection.
+    pub(crate) waiting: HashMap<ConnectionId, TcpStream>,
+    /// Ends those that have one.
+    pub(crate) spliced: HashMap<ConnectionId, CancellationToken>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) runtime: runtime::Handle,
+    pub(crate) link: Link,
+}
+
+/// From which relayed address to which peer, and how.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct PeerWay {
+    relayed: SocketAddr,
+    peer: SocketAddr,
+    dont_fragment: bool,
+}
+
+impl Relaying {
+    pub(crate) fn new(server: Server, io: Io) -> Self {
+        Self { server, io, to_peers: Run::new(), to_clients: Run::new(), out: Vec::new() }
+    }
+
+    /// Takes one packet of a client.
+    pub(crate) fn client(&mut self, tuple: FiveTuple, packet: &[u8], now: Now) {
+        let Self { server, io, to_peers, out, .. } = self;
+        out.clear();
+        match server.handle_client(tuple, packet, out, &mut io.relays, now) {
+            Verdict::ToPeer { relayed, peer, payload, dont_fragment } => {
+                let payload = packet.get(payload).unwrap_or_default();
+                io.counters.relayed(1, payload.len());
+                let way = PeerWay { relayed, peer, dont_fragment };
+                to_peers.push(way, payload, |run| io.send_to_peer(&run));
+            }
+            Verdict::Drop(reason) => io.counters.dropped(reason),
+            Verdict::Reply { from, to } => {
+                let from = from.unwrap_or(tuple.server);
+                let client = to.unwrap_or(tuple.client);
+                io.send_to_client(FiveTuple { client, server: from, ..tuple }, out, out.len());
+            }
+            Verdict::ToClient(other) => io.send_to_client(other, out, out.len()),
+            Verdict::Connect { id, relayed, peer } => io.connect(id, relayed, peer),
+            Verdict::Splice(id) => {
+                if !io.splice(id, &tuple, out) {
+                    server.handle_connection_closed(id);
+                }
+            }
+        }
+    }
+
+    /// Takes one packet that arrived on a relayed address.
+    pub(crate) fn peer(&mut self, relayed: SocketAddr, peer: SocketAddr, payload: &[u8], now: Now) {
+        let Self { server, io, to_clients, .. } = self;
+        let frames = to_clients.buffer();
+        let begin = frames.len();
+        match server.handle_peer(relayed, peer, payload, frames, now) {
+            Verdict::ToClient(tuple) => {
+                io.counters.relayed(1, payload.len());
+                to_clients.written(tuple, begin, |run| {
+                    io.send_to_client(run.to, run.bytes, run.segment);
+                });
+            }
+            verdict => {
+                frames.truncate(begin);
+                io.drop(&verdict);
+            }
+        }
+    }
+
+    /// Sends what was gathered.
+    pub(crate) fn flush(&mut self) {
+        let Self { io, to_peers, to_clients, .. } = self;
+        to_peers.flush(|run| io.send_to_peer(&run));
+        to_clients.flush(|run| io.send_to_client(run.to, run.bytes, run.segment));
+    }
+
+    /// Takes what the network says about packets that went from a relayed address.
+    pub(crate) fn icmp(&mut self, place: usize, now: Now) {
+        let Self { server, io, out, .. } = self;
+        let Some((relayed, port)) = io.relays.at(place) else { return };
+        while let Some(report) = crate::icmp::next(&port.fd()) {
+            let Some(report) = report else { continue };
+            out.clear();
+            match server.handle_icmp(relayed, report.peer, report.kind, report.data, out, now) {
+                Verdict::ToClient(tuple) => io.send_to_client(tuple, out, out.len()),
+                verdict => io.drop(&verdict),
+            }
+        }
+    }
+
+    /// A peer connected to a relayed TCP address.
+    pub(crate) fn incoming(
+        &mut self,
+        relayed: SocketAddr,
+        peer: SocketAddr,
+        stream: TcpStream,
+        now: Now,
+    ) {
+        let Self { server, io, out, .. } = self;
+        out.clear();
+        match server.handle_incoming(relayed, peer, out, now) {
+            Some((id, tuple)) => {
+                io.waiting.insert(id, stream);
+                io.send_to_client(tuple, out, out.len());
+            }
+            None => io.counters.dropped(DropReason::NotPermitted),
+        }
+    }
+
+    /// A peer was connected to, or not.
+    pub(crate) fn connected(
+        &mut self,
+        id: ConnectionId,
+        outcome: Result<TcpStream, confer_turn_core::ConnectFailure>,
+        now: Now,
+    ) {
+        let Self { server, io, out, .. } = self;
+        out.clear();
+        let (stream, outcome) = match outcome {
+            Ok(stream) => (Some(stream), Ok(())),
+            Err(failure) => (None, Err(failure)),
+        };
+        match server.handle_connected(id, outcome, out, now) {
+            Verdict::ToClient(tuple) => {
+                io.waiting.extend(stream.map(|stream| (id, stream)));
+                io.send_to_client(tuple, out, out.len());
+            }
+            verdict => io.drop(&verdict),
+        }
+    }
+}
+
+impl Io {
+    fn send_to_peer(&self, run: &Ready<'_, PeerWay>) {
+        let Some(port) = self.relays.udp(run.to.relayed) else { return };
+        // One setting of the whole socket, so it holds for this call only.
+        let fragile =
+            run.to.dont_fragment && port.set_fragmentation(Fragmentation::Forbidden).is_ok();
+        let lost = port.send(run.to.peer, None, run.bytes, run.segment);
+        if fragile {
+            // What failed here would be told by the next packet's loss.
+            let _allowed = port.set_fragmentation(Fragmentation::Allowed);
+        }
+        self.lost(lost);
+    }
+
+    /// Sends frames: over UDP a run of `segment` bytes each, on streams one after the other.
+    fn send_to_client(&self, tuple: FiveTuple, frames: &[u8], segment: usize) {
+        match tuple.transport {
+            Transport::Udp | Transport::Dtls => {
+                let lost = self.listener(tuple.server).map_or(1, |port| {
+                    port.send(tuple.client, Some(tuple.server.ip()), frames, segment)
+                });
+                self.lost(lost);
+            }
+            Transport::Tcp | Transport::Tls => {
+                let queue = self.connections.get(&tuple);
+                if !queue.is_some_and(|queue| queue.frames(frames)) {
+                    add(&self.counters.queue_full, 1);
+                }
+            }
+        }
+    }
+
+    /// The socket that sends from an address of ours.
+    fn listener(&self, server: SocketAddr) -> Option<&UdpPort> {
+        let exact = self.listeners.iter().find(|port| port.local() == server);
+        exact.or_else(|| {
+            self.listeners.iter().find(|port| {
+                let local = port.local();
+                local.ip().is_unspecified()
+                    && local.port() == server.port()
+                    && local.is_ipv4() == server.is_ipv4()
+            })
+        })
+    }
+
+    fn connect(&self, id: ConnectionId, relayed: SocketAddr, peer: SocketAddr) {
+        let Some(local) = self.relays.tcp_local(relayed) else { return };
+        let link = self.link.clone();
+        self.runtime.spawn(async move {
+            let outcome = tcp_relay::connect(local, peer).await;
+            link.send(Inbound::PeerConnected { id, outcome }).await;
+        });
+    }
+
+    /// Gives a peer's connection to the client's data connection.
+    fn splice(&mut self, id: ConnectionId, data: &FiveTuple, answer: &[u8]) -> bool {
+        let Some(peer) = self.waiting.remove(&id) else { return false };
+        let Some(queue) = self.connections.get(data) else { return false };
+        let stop = CancellationToken::new();
+        let splice = Outbound::Splice { answer: answer.to_vec(), peer, stop: stop.clone() };
+        let queued = queue.push(splice);
+        if queued {
+            self.spliced.insert(id, stop);
+        }
+        queued
+    }
+
+    fn drop(&self, verdict: &Verdict) {
+        if let Verdict::Drop(reason) = verdict {
+            self.counters.dropped(*reason);
+        }
+    }
+
+    fn lost(&self, packets: u64) {
+        if packets > 0 {
+            add(&self.counters.send_failed, packets);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Starting the relay, and ending it.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use confer_turn_core::{Event, Server, Transport};
+use rustix::event::epoll;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::sync::broadcast;
+use tokio_rustls::TlsAcceptor;
+
+use crate::certificate::CertificateStore;
+use crate::config::{Config, Listener, StartError};
+use crate::handle::TurnHandle;
+use crate::link::{Link, LinkEnd};
+use crate::relaying::{Io, Relaying};
+use crate::relays::Relays;
+use crate::shard::{BELL_TOKEN, Shard};
+use crate::stats::Counters;
+use crate::stream::Streams;
+use crate::udp::{Inbox, UdpPort};
+
+/// Events that wait for a slow listener; then it loses the oldest.
+const EVENT_CAPACITY: usize = 1024;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// Tries for a port that is free for UDP and for TCP, when the system chooses.
+const FREE_PORT_TRIES: usize = 16;
+/// Threads at most: their numbers travel in one byte.
+const MOST_THREADS: usize = 256;
+
+/// Keeps the relay running; [`Running::stop`] ends it.
+#[must_use = "dropping it ends the relay"]
+pub struct Running {
+    threads: Vec<JoinHandle<()>>,
+    links: Arc<[Link]>,
+    streams: Arc<Streams>,
+}
+
+impl Running {
+    /// Closes every socket and waits until threads and connections are gone.
+    pub async fn stop(mut self) {
+        self.signal();
+        self.streams.tasks.close();
+        self.streams.tasks.wait().await;
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(|| {
+            threads.into_iter().filter_map(|thread| thread.join().err()).count()
+        });
+        match joined.await {
+            Ok(0) => {}
+            // The panics themselves were reported when they happened.
+            _ => tracing::error!("a relay thread had ended by a panic"),
+        }
+    }
+
+    fn signal(&self) {
+        self.streams.stop.cancel();
+        for link in self.links.iter() {
+            link.stop();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.signal();
+    }
+}
+
+/// Binds the listeners and starts relaying.
+///
+/// # Errors
+/// When a listener cannot be bound, a certificate is missing or a thread cannot be had; nothing
+/// runs then.
+pub async fn start(config: Config) -> Result<(TurnHandle, Running), StartError> {
+    let threads = match config.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => usize::from(threads),
+    };
+    let threads = threads.min(MOST_THREADS);
+    let tls = |at: &&Listener| at.serves(Transport::Tls);
+    let certificates = match (&config.certificate, config.listen.iter().find(tls)) {
+        (None, Some(at)) => return Err(StartError::NoCertificate { address: at.address }),
+        (None, None) => None,
+        (Some(certificate), _) => Some(Arc::new(CertificateStore::new(certificate)?)),
+    };
+    let acceptor = match &certificates {
+        Some(store) => Some(TlsAcceptor::from(Arc::new(store.server_config()?))),
+        None => None,
+    };
+
+    // All sockets before any thread: a port in use leaves nothing to clean up.
+    let mut bound = Vec::new();
+    for listener in &config.listen {
+        bound.push(bind(listener, threads, config.socket_buffer)?);
+    }
+    let (links, ends): (Vec<Link>, Vec<LinkEnd>) = (0..threads)
+        .map(|_| Link::new())
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(StartError::Thread)?
+        .into_iter()
+        .unzip();
+    let links: Arc<[Link]> = links.into();
+    let (proxies, limits) = (config.proxies.clone(), config.limits.clone());
+    let streams = Arc::new(Streams::new(Arc::clone(&links), acceptor, proxies, limits));
+    let counters: Arc<[Arc<Counters>]> = (0..threads).map(|_| Arc::default()).collect();
+    let (events, _) = broadcast::channel(EVENT_CAPACITY);
+    let mut running =
+        Running { threads: Vec::new(), links: Arc::clone(&links), streams: Arc::clone(&streams) };
+
+    let listening = bound.iter().map(|one| one.address).collect();
+    let (mut ports, mut acceptors) = (Vec::new(), Vec::new());
+    for one in bound {
+        ports.push(one.udp.into_iter());
+        acceptors.push((one.address, one.tcp));
+    }
+    for (index, end) in ends.into_iter().enumerate() {
+        let parts = Parts {
+            index,
+            end,
+            listeners: ports.iter_mut().filter_map(Iterator::next).collect(),
+            links: Arc::clone(&links),
+            counters: Arc::clone(&counters[index]),
+            events: events.clone(),
+        };
+        let shard = parts.shard(&config).map_err(StartError::Thread)?;
+        let thread = std::thread::Builder::new()
+            .name(format!("turn-{index}"))
+            .spawn(move || shard.run())
+            .map_err(StartError::Thread)?;
+        running.threads.push(thread);
+    }
+    for ((address, tcp), listener) in acceptors.into_iter().zip(&config.listen) {
+        if let Some(tcp) = tcp {
+            streams.listen(tcp, address, listener);
+        }
+    }
+    let handle = TurnHandle { links, counters, streams, certificates, events, listening };
+    Ok((handle, running))
+}
+
+/// What one thread is made of.
+struct Parts {
+    index: usize,
+    end: LinkEnd,
+    listeners: Vec<UdpPort>,
+    links: Arc<[Link]>,
+    counters: Arc<Counters>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Parts {
+    fn shard(self, config: &Config) -> io::Result<Shard> {
+        let Self { index, end, listeners, links, counters, events } = self;
+        let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
+        for (token, port) in (0..).zip(&listeners) {
+            let token = epoll::EventData::new_u64(token);
+            epoll::add(&epoll, port.fd(), token, epoll::EventFlags::IN)?;
+        }
+        let bell = epoll::EventData::new_u64(BELL_TOKEN);
+        epoll::add(&epoll, end.bell.fd(), bell, epoll::EventFlags::IN)?;
+
+        let link = links[index].clone();
+        let runtime = runtime::Handle::current();
+        // There are at most 256 threads, so both fit.
+        let shard = u8::try_from(index).unwrap_or(u8::MAX);
+        let share = (u16::from(shard), u16::try_from(links.len()).unwrap_or(u16::MAX));
+        let relays = Relays::new(config, Arc::clone(&epoll), runtime.clone(), link.clone(), share);
+        let io = Io {
+            listeners,
+            relays,
+            connections: HashMap::new(),
+            waiting: HashMap::new(),
+            spliced: HashMap::new(),
+            counters,
+            runtime,
+            link,
+        };
+        let core = confer_turn_core::Config { shard, ..config.core.clone() };
+        Ok(Shard {
+            index,
+            relaying: Relaying::new(Server::new(core), io),
+            epoll,
+            end,
+            links,
+            events,
+            unix_time: config.unix_time,
+            inbox: Inbox::new(),
+            lives_at: HashMap::new(),
+            arrives_at: HashMap::new(),
+            unsent: Vec::new(),
+        })
+    }
+}
+
+/// The sockets of one listener.
+struct Bound {
+    address: SocketAddr,
+    /// One per thread, or none.
+    udp: Vec<UdpPort>,
+    tcp: Option<TcpListener>,
+}
+
+fn bind(listener: &Listener, threads: usize, buffer: usize) -> Result<Bound, StartError> {
+    let tries = if listener.address.port() == 0 { FREE_PORT_TRIES } else { 1 };
+    let mut tried = try_bind(listener, threads, buffer);
+    for _ in 1..tries {
+        if tried.is_ok() {
+            break;
+        }
+        tried = try_bind(listener, threads, buffer);
+    }
+    tried.map_err(|cause| StartError::Listen { address: listener.address, cause })
+}
+
+fn try_bind(listener: &Listener, threads: usize, buffer: usize) -> io::Result<Bound> {
+    let mut address = listener.address;
+    let mut udp = Vec::new();
+    if listener.datagrams() {
+        // Alone first: sharing a port would hide that somebody else has it.
+        let alone = UdpPort::listen(address, false, buffer)?;
+        address = alone.local();
+        if threads == 1 {
+            udp.push(alone);
+        } else {
+            drop(alone);
+            for _ in 0..threads {
+                udp.push(UdpPort::listen(address, true, buffer)?);
+            }
+        }
+    }
+    let mut tcp = None;
+    if listener.streams() {
+        // The same port on both, also where the system chose it.
+        let socket = tcp_listener(address)?;
+        address = socket.local_addr()?;
+        tcp = Some(socket);
+    }
+    Ok(Bound { address, udp, tcp })
+}
+
+fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Connections of an earlier run may linger.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}

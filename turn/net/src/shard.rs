@@ -1,0 +1,290 @@
+//! One relaying thread: its sockets, its core, and the loop between them.
+//!
+//! A client stays with the thread that the kernel (for datagrams, by SO_REUSEPORT) or the acceptor
+//! (for streams) chose. What one thread handed out and a client shows on another five-tuple
+//! carries the thread's number ([`confer_turn_core::owner`]): such a datagram is handed over whole,
+//! answered by the owner through its own socket of the same address, and if the client then has
+//! an allocation there, later datagrams of the same five-tuple follow (`lives_at`). This copies;
+//! only clients that moved or used a reservation pay for it.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use confer_turn_core::frame::stream_frame_length;
+use confer_turn_core::{Event, FiveTuple, Now, Transport, owner};
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use tokio::sync::broadcast;
+
+use crate::link::{Control, Inbound, Link, LinkEnd};
+use crate::relaying::Relaying;
+use crate::relays::RELAY_TOKEN;
+use crate::stats::add;
+use crate::udp::Inbox;
+
+/// Marks the bell among what a thread waits for; smaller numbers are listeners.
+pub(crate) const BELL_TOKEN: u64 = u64::MAX;
+/// Sockets looked at per waiting.
+const EVENTS_PER_WAIT: usize = 256;
+/// News of connections taken between two looks at the sockets.
+const INBOUND_PER_TURN: usize = 64;
+/// How soon news are offered again that another thread had no room for.
+const NEWS_RETRY: Duration = Duration::from_millis(10);
+
+/// One relaying thread's belongings.
+pub(crate) struct Shard {
+    pub(crate) index: usize,
+    pub(crate) relaying: Relaying,
+    pub(crate) epoll: Arc<OwnedFd>,
+    pub(crate) end: LinkEnd,
+    /// The ways to all threads, this one's among them.
+    pub(crate) links: Arc<[Link]>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) unix_time: fn() -> u64,
+    pub(crate) inbox: Inbox,
+    /// Clients whose datagrams arrive here and whose allocations are on another thread.
+    pub(crate) lives_at: HashMap<FiveTuple, usize>,
+    /// The reverse: where the datagrams of allocations here arrive.
+    pub(crate) arrives_at: HashMap<FiveTuple, usize>,
+    /// News for other threads that had no room.
+    pub(crate) unsent: Vec<(usize, FiveTuple)>,
+}
+
+impl Shard {
+    /// Runs until the bell says stop.
+    pub(crate) fn run(mut self) {
+        let mut ready = Vec::with_capacity(EVENTS_PER_WAIT);
+        while !self.end.bell.is_stopping() {
+            // 1. Wait for exactly one thing: datagrams, news, or the core's next deadline.
+            let timeout = self.timeout();
+            ready.clear();
+            // An interrupted wait is a short one.
+            let _waited = epoll::wait(&self.epoll, spare_capacity(&mut ready), timeout.as_ref());
+            let now = self.now();
+
+            // 2. Relay what has arrived.
+            for event in &ready {
+                let (flags, token) = (event.flags, event.data.u64());
+                match usize::try_from(token & (RELAY_TOKEN - 1)) {
+                    _ if token == BELL_TOKEN => self.take_news(now),
+                    Ok(place) if token & RELAY_TOKEN != 0 => {
+                        if flags.contains(epoll::EventFlags::ERR) {
+                            self.relaying.icmp(place, now);
+                        }
+                        self.read_relay(place, now);
+                    }
+                    Ok(index) => self.read_listener(index, now),
+                    Err(_) => {}
+                }
+            }
+
+            // 3. Tell the core the time if it asked to be told.
+            if self.relaying.server.poll_timeout().is_some_and(|deadline| deadline <= now.steady) {
+                self.relaying.server.handle_timeout(now);
+            }
+
+            // 4. Carry out what happened, and tell others.
+            self.drain_events(now);
+            self.tell_others();
+        }
+    }
+
+    fn timeout(&self) -> Option<Timespec> {
+        let deadline = self.relaying.server.poll_timeout();
+        let deadline = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let retry = (!self.unsent.is_empty()).then_some(NEWS_RETRY);
+        let left = [deadline, retry].into_iter().flatten().min()?;
+        Some(Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        })
+    }
+
+    fn read_listener(&mut self, index: usize, now: Now) {
+        let Some(port) = self.relaying.io.listeners.get(index) else { return };
+        let count = port.receive(&mut self.inbox);
+        for at in 0..count {
+            let Some(port) = self.relaying.io.listeners.get(index) else { return };
+            let Some(message) = self.inbox.message(at, port) else { continue };
+            let (client, server) = (message.source, message.local);
+            let tuple = FiveTuple { client, server, transport: Transport::Udp };
+            for datagram in self.inbox.datagrams(message) {
+                let Some(thread) = self.elsewhere(&tuple, datagram) else {
+                    self.relaying.client(tuple, datagram, now);
+                    continue;
+                };
+                self.hand_over(thread, tuple, datagram);
+            }
+        }
+        self.relaying.flush();
+    }
+
+    fn read_relay(&mut self, place: usize, now: Now) {
+        let Some((relayed, port)) = self.relaying.io.relays.at(place) else { return };
+        let count = port.receive(&mut self.inbox);
+        for at in 0..count {
+            let Some((_, port)) = self.relaying.io.relays.at(place) else { return };
+            let Some(message) = self.inbox.message(at, port) else { continue };
+            for datagram in self.inbox.datagrams(message) {
+                self.relaying.peer(relayed, message.source, datagram, now);
+            }
+        }
+        self.relaying.flush();
+    }
+
+    fn take_news(&mut self, now: Now) {
+        self.end.bell.rearm();
+        while let Ok(request) = self.end.control.try_recv() {
+            self.obey(request, now);
+        }
+        for _ in 0..INBOUND_PER_TURN {
+            let Ok(inbound) = self.end.inbound.try_recv() else { return };
+            self.take(inbound, now);
+        }
+        // There may be more; sockets get their turn first.
+        self.end.bell.ring();
+    }
+
+    fn take(&mut self, inbound: Inbound, now: Now) {
+        let relaying = &mut self.relaying;
+        match inbound {
+            Inbound::Connected { tuple, outbound } => {
+                relaying.io.connections.insert(tuple, outbound);
+            }
+            Inbound::Frames { tuple, frames } => {
+                let mut rest = frames.as_slice();
+                while let Ok(Some(length)) = stream_frame_length(rest)
+                    && let Some((frame, after)) = rest.split_at_checked(length)
+                {
+                    relaying.client(tuple, frame, now);
+                    rest = after;
+                }
+                relaying.flush();
+            }
+            Inbound::Disconnected { tuple } => {
+                relaying.io.connections.remove(&tuple);
+                relaying.server.handle_disconnect(&tuple);
+            }
+            Inbound::PeerIncoming { relayed, peer, stream } => {
+                relaying.incoming(relayed, peer, stream, now);
+            }
+            Inbound::PeerConnected { id, outcome } => relaying.connected(id, outcome, now),
+            Inbound::HandedOver { from, tuple, packet } => {
+                relaying.client(tuple, &packet, now);
+                relaying.flush();
+                self.welcome(from, tuple);
+            }
+            Inbound::LivesAt { tuple, thread } => {
+                self.lives_at.insert(tuple, thread);
+            }
+            Inbound::LivesNoMore { tuple } => {
+                self.lives_at.remove(&tuple);
+            }
+        }
+    }
+
+    fn obey(&mut self, request: Control, now: Now) {
+        let server = &mut self.relaying.server;
+        match request {
+            // Whoever asked may have gone meanwhile.
+            Control::Kick { user, ended } => {
+                let _gone = ended.send(server.kick(&user));
+            }
+            Control::Sessions { found } => {
+                let _gone = found.send(server.sessions(now.steady));
+            }
+            Control::Drain => server.drain(),
+            Control::Reconfigure { core } => server.reconfigure(*core),
+        }
+    }
+
+    /// The other thread that this datagram is for.
+    fn elsewhere(&self, tuple: &FiveTuple, datagram: &[u8]) -> Option<usize> {
+        if self.links.len() == 1 {
+            return None;
+        }
+        if let Some(thread) = self.lives_at.get(tuple) {
+            return Some(*thread);
+        }
+        if !matches!(datagram.first(), Some(0)) || self.relaying.server.holds(tuple) {
+            return None;
+        }
+        let thread = usize::from(owner(datagram)?);
+        (thread != self.index && thread < self.links.len()).then_some(thread)
+    }
+
+    fn hand_over(&self, thread: usize, tuple: FiveTuple, datagram: &[u8]) {
+        let handed = Inbound::HandedOver { from: self.index, tuple, packet: datagram.to_vec() };
+        let counters = &self.relaying.io.counters;
+        if self.links.get(thread).is_some_and(|link| link.try_send(handed)) {
+            add(&counters.handed_over, 1);
+        } else {
+            add(&counters.queue_full, 1);
+        }
+    }
+
+    /// Has the datagrams of a new client follow it here.
+    fn welcome(&mut self, from: usize, tuple: FiveTuple) {
+        if !self.relaying.server.holds(&tuple) || self.arrives_at.contains_key(&tuple) {
+            return;
+        }
+        let news = Inbound::LivesAt { tuple, thread: self.index };
+        if self.links.get(from).is_some_and(|link| link.try_send(news)) {
+            self.arrives_at.insert(tuple, from);
+        }
+    }
+
+    fn drain_events(&mut self, now: Now) {
+        while let Some(event) = self.relaying.server.poll_event() {
+            let io = &mut self.relaying.io;
+            match &event {
+                Event::Allocated { tuple, .. } => io.counters.allocated(tuple.transport),
+                Event::Refreshed { .. } => {}
+                Event::Moved { from, .. } => self.goes(*from),
+                Event::Closed { tuple, reason, since, traffic, .. } => {
+                    let lived = now.steady.saturating_duration_since(*since);
+                    io.counters.closed(*reason, lived, traffic);
+                    tracing::debug!(?reason, ?traffic, "allocation closed");
+                    self.goes(*tuple);
+                }
+                Event::RelayClosed { relayed } => {
+                    io.relays.close(*relayed);
+                    continue;
+                }
+                Event::ConnectionClosed { id } => {
+                    io.waiting.remove(id);
+                    if let Some(stop) = io.spliced.remove(id) {
+                        stop.cancel();
+                    }
+                    continue;
+                }
+            }
+            let allocations = self.relaying.server.allocations() as u64;
+            self.relaying.io.counters.allocations.store(allocations, Ordering::Relaxed);
+            // Nobody may be listening.
+            let _unheard = self.events.send(event);
+        }
+    }
+
+    /// An allocation is no longer on this five-tuple.
+    fn goes(&mut self, tuple: FiveTuple) {
+        if let Some(thread) = self.arrives_at.remove(&tuple) {
+            self.unsent.push((thread, tuple));
+        }
+    }
+
+    fn tell_others(&mut self) {
+        let links = &self.links;
+        self.unsent.retain(|(thread, tuple)| {
+            let news = Inbound::LivesNoMore { tuple: *tuple };
+            links.get(*thread).is_some_and(|link| !link.try_send(news))
+        });
+    }
+
+    fn now(&self) -> Now {
+        Now { steady: Instant::now(), unix: (self.unix_time)() }
+    }
+}

@@ -1,0 +1,242 @@
+//! One client connection: whole frames in, frames out (RFC 8656, section 12.5), until it ends or
+//! becomes a peer's (RFC 6062, section 4.3).
+
+use confer_turn_core::frame::stream_frame_length;
+use confer_turn_core::{FiveTuple, owner};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, copy_bidirectional,
+    join,
+};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::Streams;
+use crate::link::{Inbound, Link};
+use crate::queue::{Outbound, QueueEnd, queue};
+
+/// Largest frame: a ChannelData of 65 535 bytes with header and padding.
+const FRAME_LIMIT: usize = 65_544;
+/// Bytes read at once, and held by a connection that is idle.
+const READ_BUFFER: usize = 2048;
+/// First two bytes of a ConnectionBind request (RFC 6062, section 6.1).
+const CONNECTION_BIND: [u8; 2] = [0x00, 0x0B];
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// By the client, or because everything ends.
+    Closed,
+    /// By us: it was silent, took nothing, or was not TURN.
+    Cut,
+}
+
+pub(super) struct Connection<'s> {
+    streams: &'s Streams,
+    tuple: FiveTuple,
+    /// The thread it belongs to.
+    home: usize,
+    /// Told when an answer was written.
+    answered: Notify,
+}
+
+/// Why writing ended.
+enum Written {
+    Closed,
+    Cut,
+    Spliced { peer: TcpStream, stop: CancellationToken },
+}
+
+impl<'s> Connection<'s> {
+    pub(super) fn new(streams: &'s Streams, tuple: FiveTuple, home: usize) -> Self {
+        Self { streams, tuple, home, answered: Notify::new() }
+    }
+
+    pub(super) async fn serve<S>(mut self, stream: S, first: Vec<u8>) -> Ended
+    where
+        S: AsyncRead + AsyncWrite + Send,
+    {
+        let (outbound, mut frames) = queue();
+        // Where it belongs shows with its first frame.
+        let mut bytes = first;
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        if self.streams.links.len() > 1 {
+            match self.first_frame(&mut reader, &mut bytes).await {
+                Ok(named) => self.home = named.unwrap_or(self.home),
+                Err(ended) => return ended,
+            }
+        }
+        let tuple = self.tuple;
+        if !self.link().send(Inbound::Connected { tuple, outbound }).await {
+            return Ended::Closed;
+        }
+        let written = tokio::select! {
+            written = self.write_frames(&mut writer, &mut frames) => written,
+            ended = self.read_frames(&mut reader, &mut bytes) => match ended {
+                Ended::Closed => Written::Closed,
+                Ended::Cut => Written::Cut,
+            },
+        };
+        let ended = match written {
+            Written::Closed => Ended::Closed,
+            Written::Cut => Ended::Cut,
+            Written::Spliced { peer, stop } => {
+                let spliced = splice((reader, writer), bytes, peer);
+                // Whichever ends it, both sides are closed.
+                let _ended = stop.run_until_cancelled(spliced).await;
+                Ended::Closed
+            }
+        };
+        self.link().send(Inbound::Disconnected { tuple }).await;
+        ended
+    }
+
+    fn link(&self) -> &Link {
+        // `home` is an index of `links`, which is never empty.
+        &self.streams.links[self.home]
+    }
+
+    /// Waits for the first frame; says which thread it names.
+    async fn first_frame<R: AsyncRead + Unpin>(
+        &self,
+        reader: &mut R,
+        bytes: &mut Vec<u8>,
+    ) -> Result<Option<usize>, Ended> {
+        let limit = self.streams.limits.greeting;
+        loop {
+            match stream_frame_length(bytes) {
+                Ok(Some(length)) if length > FRAME_LIMIT => return Err(Ended::Cut),
+                Ok(Some(length)) if bytes.len() >= length => {
+                    let named = bytes.get(..length).and_then(owner).map(usize::from);
+                    return Ok(named.filter(|thread| *thread < self.streams.links.len()));
+                }
+                Ok(_) => {}
+                Err(_) => return Err(Ended::Cut),
+            }
+            match tokio::time::timeout(limit, reader.read_buf(bytes)).await {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0) | Err(_)) => return Err(Ended::Closed),
+                Err(_elapsed) => return Err(Ended::Cut),
+            }
+        }
+    }
+
+    async fn read_frames<R: AsyncRead + Unpin>(
+        &self,
+        reader: &mut R,
+        bytes: &mut Vec<u8>,
+    ) -> Ended {
+        let limits = &self.streams.limits;
+        let mut patience = limits.greeting;
+        loop {
+            while let Some((length, binds)) = match whole_frames(bytes) {
+                Ok(whole) => whole,
+                Err(NotTurn) => return Ended::Cut,
+            } {
+                patience = limits.idle;
+                let answered = self.answered.notified();
+                let rest = bytes.split_off(length);
+                let frames = std::mem::replace(bytes, rest);
+                // Back-pressure instead of loss: the sender's TCP slows down.
+                let tuple = self.tuple;
+                if !self.link().send(Inbound::Frames { tuple, frames }).await {
+                    return Ended::Closed;
+                }
+                if binds {
+                    // What follows may be the peer's: the answer tells.
+                    answered.await;
+                }
+            }
+            bytes.reserve(READ_BUFFER);
+            match tokio::time::timeout(patience, reader.read_buf(bytes)).await {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0) | Err(_)) => return Ended::Closed,
+                Err(_elapsed) => return Ended::Cut,
+            }
+        }
+    }
+
+    async fn write_frames<W: AsyncWrite + Unpin>(
+        &self,
+        writer: &mut W,
+        frames: &mut QueueEnd,
+    ) -> Written {
+        while let Some(next) = frames.next().await {
+            let (bytes, splice) = match next {
+                Outbound::Frames(bytes) => (bytes, None),
+                Outbound::Splice { answer, peer, stop } => (answer, Some((peer, stop))),
+            };
+            let last = frames.is_empty() || splice.is_some();
+            let writing = async {
+                writer.write_all(&bytes).await?;
+                if last { writer.flush().await } else { Ok(()) }
+            };
+            match tokio::time::timeout(self.streams.limits.stalled, writing).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Written::Closed,
+                Err(_elapsed) => return Written::Cut,
+            }
+            if let Some((peer, stop)) = splice {
+                return Written::Spliced { peer, stop };
+            }
+            self.answered.notify_waiters();
+        }
+        Written::Closed
+    }
+}
+
+struct NotTurn;
+
+/// How many bytes of whole frames there are, and whether they end with a ConnectionBind request,
+/// which goes alone.
+fn whole_frames(bytes: &[u8]) -> Result<Option<(usize, bool)>, NotTurn> {
+    let mut whole = 0;
+    loop {
+        let rest = bytes.get(whole..).unwrap_or_default();
+        let length = match stream_frame_length(rest) {
+            Ok(Some(length)) if length > FRAME_LIMIT => return Err(NotTurn),
+            Ok(Some(length)) if length <= rest.len() => length,
+            Ok(_) => return Ok((whole > 0).then_some((whole, false))),
+            Err(_) => return Err(NotTurn),
+        };
+        if rest.starts_with(&CONNECTION_BIND) {
+            return Ok(Some(if whole > 0 { (whole, false) } else { (length, true) }));
+        }
+        whole += length;
+    }
+}
+
+/// Copies both ways, in buffers of fixed size, until one side ends.
+async fn splice<S>(
+    (reader, writer): (ReadHalf<S>, WriteHalf<S>),
+    early: Vec<u8>,
+    mut peer: TcpStream,
+) -> std::io::Result<()>
+where
+    S: AsyncRead + AsyncWrite,
+{
+    peer.write_all(&early).await?;
+    drop(early);
+    copy_bidirectional(&mut join(reader, writer), &mut peer).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_bind_goes_alone() {
+        let channel_data = [0x40, 0, 0, 4, 1, 2, 3, 4];
+        let mut bind = CONNECTION_BIND.to_vec();
+        bind.extend([0; 18]);
+        let mut bytes = channel_data.to_vec();
+        bytes.extend(channel_data);
+        bytes.extend(&bind);
+        bytes.extend(b"peer");
+        assert_eq!(whole_frames(&bytes).ok(), Some(Some((16, false))));
+        assert_eq!(whole_frames(&bytes[16..]).ok(), Some(Some((20, true))));
+        assert_eq!(whole_frames(&channel_data[..7]).ok(), Some(None));
+        assert!(whole_frames(b"SSH-2.0").is_err());
+    }
+}

@@ -1,0 +1,192 @@
+//! Clients over TCP and TLS: accepted and read by tasks, which hand whole frames to a thread.
+//!
+//! The way of a connection: a seat at its listener and for its network → PROXY header, when it
+//! comes from a trusted load balancer → the first byte, which tells TLS from plain TURN → the TLS
+//! handshake → [`connection`].
+
+mod connection;
+mod proxy;
+mod seats;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use confer_turn_core::{FiveTuple, Transport};
+use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Limits, Listener};
+use crate::link::Link;
+use crate::stats::StreamCounters;
+use connection::Connection;
+use seats::Prefixes;
+
+/// Breath after a failed accept, which usually means that file descriptors ran out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// First byte of a TLS handshake record (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// What all connections share.
+pub(crate) struct Streams {
+    pub(crate) links: Arc<[Link]>,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) proxies: Vec<IpNet>,
+    pub(crate) limits: Limits,
+    pub(crate) counters: StreamCounters,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+    prefixes: Prefixes,
+    next_thread: AtomicUsize,
+}
+
+impl Streams {
+    pub(crate) fn new(
+        links: Arc<[Link]>,
+        tls: Option<TlsAcceptor>,
+        proxies: Vec<IpNet>,
+        limits: Limits,
+    ) -> Self {
+        let prefixes = Prefixes::new(limits.connections_per_prefix);
+        Self {
+            links,
+            tls,
+            proxies,
+            limits,
+            counters: StreamCounters::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            prefixes,
+            next_thread: AtomicUsize::new(0),
+        }
+    }
+
+    /// Serves clients of a listener until everything ends.
+    pub(crate) fn listen(self: &Arc<Self>, socket: TcpListener, server: SocketAddr, at: &Listener) {
+        let seats = Arc::new(Semaphore::new(self.limits.connections_per_listener));
+        let (streams, at) = (Arc::clone(self), at.clone());
+        let accepting = async move {
+            loop {
+                let Ok((stream, client)) = socket.accept().await else {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
+                let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else {
+                    streams.counters.refused.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                };
+                let serving = Arc::clone(&streams).greet(stream, client, server, at.clone());
+                let stop = streams.stop.clone();
+                streams.tasks.spawn(async move {
+                    stop.run_until_cancelled(serving).await;
+                    drop(seat);
+                });
+            }
+        };
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(accepting));
+    }
+
+    /// Finds out who speaks what, and serves it.
+    async fn greet(
+        self: Arc<Self>,
+        stream: TcpStream,
+        client: SocketAddr,
+        bound: SocketAddr,
+        at: Listener,
+    ) {
+        // Small frames must not wait for each other; failing to say so costs latency only.
+        let _ = stream.set_nodelay(true);
+        let Ok(server) = stream.local_addr() else { return };
+        let way = (client, SocketAddr::new(server.ip(), bound.port()));
+        let deadline = tokio::time::Instant::now() + self.limits.greeting;
+        let greeted = tokio::time::timeout_at(deadline, self.recognise(stream, way, &at)).await;
+        let Ok(Some(greeted)) = greeted else {
+            self.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let Some(_seat) = self.prefixes.sit(greeted.way.0.ip()) else {
+            self.counters.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let (client, server) = greeted.way;
+        match greeted.transport {
+            Transport::Tls => {
+                let Some(tls) = &self.tls else { return };
+                match tokio::time::timeout_at(deadline, tls.accept(greeted.stream)).await {
+                    Ok(Ok(stream)) => {
+                        let tuple = FiveTuple { client, server, transport: Transport::Tls };
+                        self.serve(stream, tuple, Vec::new()).await;
+                    }
+                    Ok(Err(_)) | Err(_) => {
+                        self.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+            transport => {
+                let tuple = FiveTuple { client, server, transport };
+                self.serve(greeted.stream, tuple, Vec::new()).await;
+            }
+        }
+    }
+
+    async fn recognise(
+        &self,
+        mut stream: TcpStream,
+        mut way: (SocketAddr, SocketAddr),
+        at: &Listener,
+    ) -> Option<Greeted> {
+        if self.proxies.iter().any(|net| net.contains(&way.0.ip())) {
+            let told = proxy::read(&mut stream).await.ok()?;
+            way = told.unwrap_or(way);
+        }
+        let mut first = [0];
+        // Nothing is taken: whoever comes next reads the byte again.
+        if stream.peek(&mut first).await.ok()? == 0 {
+            return None;
+        }
+        let transport = if first == [TLS_HANDSHAKE] { Transport::Tls } else { Transport::Tcp };
+        at.serves(transport).then_some(Greeted { stream, way, transport })
+    }
+
+    /// Serves a connection of which `first` has been read already.
+    pub(crate) async fn serve<S>(&self, stream: S, tuple: FiveTuple, first: Vec<u8>)
+    where
+        S: AsyncRead + AsyncWrite + Send,
+    {
+        let home = self.next_thread.fetch_add(1, Ordering::Relaxed) % self.links.len().max(1);
+        self.counters.connections.fetch_add(1, Ordering::Relaxed);
+        let ended = Connection::new(self, tuple, home).serve(stream, first).await;
+        self.counters.connections.fetch_sub(1, Ordering::Relaxed);
+        if ended == connection::Ended::Cut {
+            self.counters.cut.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Serves a connection that somebody else accepted.
+    pub(crate) fn adopt<S>(self: &Arc<Self>, stream: S, tuple: FiveTuple, first: Vec<u8>)
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let (streams, stop) = (Arc::clone(self), self.stop.clone());
+        self.tasks.spawn(stop.run_until_cancelled_owned(async move {
+            let Some(_seat) = streams.prefixes.sit(tuple.client.ip()) else {
+                streams.counters.refused.fetch_add(1, Ordering::Relaxed);
+                return;
+            };
+            streams.serve(stream, tuple, first).await;
+        }));
+    }
+}
+
+struct Greeted {
+    stream: TcpStream,
+    /// From where to where, as the client sees it.
+    way: (SocketAddr, SocketAddr),
+    transport: Transport,
+}
