@@ -131,9 +131,15 @@ impl Accounts {
         taken.map_err(StoreError::from)?.ok_or(InviteError::NotFound)?;
         let user = sql::user::insert(&mut *transaction, name.as_str(), Kind::Guest, now);
         let user = user.await.map_err(StoreError::from)?;
+        let id = room.id;
         let session = self.open(&mut transaction, user, Some(room), now).await?;
         transaction.commit().await.map_err(StoreError::from)?;
         self.inner.counters.guests.add();
+        // So that a guest can write without calling first. Joining makes a member as well, which
+        // is why a failure here is no reason to lose the log-in that was just made.
+        if let Err(error) = self.inner.rooms.add_member(id, &session.user).await {
+            tracing::warn!(room.id = %id, code = ?error.code, "guest is not a member yet");
+        }
         Ok(session)
     }
 
