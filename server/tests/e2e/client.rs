@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use confer_protocol::client::{ClientFrame, Request};
 use confer_protocol::error::ErrorBody;
-use confer_protocol::rest::{CreateRoomRequest, LoginRequest, RegisterRequest, TokenResponse};
+use confer_protocol::rest::{
+    CreateRoomRequest, GuestRequest, LoginRequest, Problem, RegisterRequest, TokenResponse,
+};
 use confer_protocol::room::RoomInfo;
 use confer_protocol::server::{Reply, ServerFrame};
 use confer_protocol::{BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL};
@@ -37,6 +39,15 @@ impl Person {
             name: name.to_owned(),
         };
         let answer = http.post(format!("{base}/v1/auth/register")).json(&body).send().await;
+        let (token, cookie) = login_of(answer.expect("the server answers")).await;
+        Self { base: base.to_owned(), token, cookie, http }
+    }
+
+    /// Enters by an invite link.
+    pub(crate) async fn guest(base: &str, invite: &str, name: &str) -> Self {
+        let http = reqwest::Client::new();
+        let body = GuestRequest { invite: invite.to_owned(), name: name.to_owned() };
+        let answer = http.post(format!("{base}/v1/auth/guest")).json(&body).send().await;
         let (token, cookie) = login_of(answer.expect("the server answers")).await;
         Self { base: base.to_owned(), token, cookie, http }
     }
@@ -77,6 +88,15 @@ impl Person {
         let request = self.http.post(format!("{}{path}", self.base)).json(body);
         let answer = request.bearer_auth(&self.token.access_token).send().await;
         body_of(answer.expect("the server answers")).await
+    }
+
+    /// Posts something that is refused, and says why.
+    pub(crate) async fn refused(&self, path: &str, body: &impl serde::Serialize) -> ErrorBody {
+        let request = self.http.post(format!("{}{path}", self.base)).json(body);
+        let answer = request.bearer_auth(&self.token.access_token).send().await;
+        let answer = answer.expect("the server answers");
+        assert!(answer.status().is_client_error(), "{}", answer.status());
+        answer.json::<Problem>().await.expect("a problem").error
     }
 
     /// Opens the socket and waits for its welcome.

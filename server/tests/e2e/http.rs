@@ -141,6 +141,18 @@ async fn pages_of_named_sites_may_use_the_api_and_others_may_not() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_for_chat_alone_opens_no_socket() {
+    let mut setup = Setup::private().argument("--roles=chat");
+    let confer = setup.start();
+    let alice = Person::register(&confer.url, "alice").await;
+    alice.create_room("Kitchen").await;
+    assert!(alice.connect().await.is_err());
+    let metrics = reqwest::get(format!("{}/metrics", confer.url)).await;
+    let metrics = metrics.expect("the server answers").text().await.expect("text");
+    assert!(metrics.contains("confer_chat_feeds") && !metrics.contains("confer_sfu_rooms"));
+}
+
 #[test]
 fn whoever_sends_no_request_is_not_waited_for() {
     let mut setup = Setup::private().argument("--set=http.header-timeout=100ms");

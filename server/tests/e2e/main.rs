@@ -3,6 +3,7 @@
 mod chat;
 mod client;
 mod durability;
+mod guests;
 mod http;
 mod logs;
 mod process;
