@@ -5,6 +5,7 @@
 //! back end can mint credentials without telling this server. Tenants may share a realm: the
 //! secret that verifies says which tenant it is.
 
+mod prepare;
 mod token;
 
 use std::collections::{BTreeMap, HashMap};
@@ -53,8 +54,25 @@ pub struct TenantId(pub usize);
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
     tenants: Vec<Tenant>,
-    /// USERHASH of every static user.
-    hashes: HashMap<[u8; 32], (TenantId, String)>,
+    /// Static users of each tenant, by every form of their names.
+    users: Vec<BTreeMap<String, StaticUser>>,
+    /// USERHASH of every form of every static user's name.
+    hashes: HashMap<[u8; 32], String>,
+}
+
+/// A static user, whatever form of its name was asked for.
+#[derive(Clone)]
+struct StaticUser {
+    /// As it was configured: quotas and ownership go by it.
+    name: String,
+    /// Every form of the password; one, unless it is more than ASCII.
+    passwords: Vec<String>,
+}
+
+impl std::fmt::Debug for StaticUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StaticUser").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// What a request offers as proof.
@@ -104,13 +122,12 @@ pub enum Expiry {
 impl Credentials {
     /// Tenants in the order they are tried. The first one's realm is what unknown clients see.
     pub fn new(tenants: Vec<Tenant>) -> Self {
-        let mut hashes = HashMap::new();
-        for (index, tenant) in tenants.iter().enumerate() {
-            for user in tenant.users.keys() {
-                hashes.insert(userhash(user, &tenant.realm), (TenantId(index), user.clone()));
-            }
-        }
-        Self { tenants, hashes }
+        let users: Vec<_> = tenants.iter().map(static_users).collect();
+        let names = tenants.iter().zip(&users).flat_map(|(tenant, users)| {
+            users.keys().map(|form| (userhash(form, &tenant.realm), form.clone()))
+        });
+        let hashes = names.collect();
+        Self { tenants, users, hashes }
     }
 
     /// The realm of a challenge.
@@ -141,18 +158,22 @@ impl Credentials {
         let username = match proof.user {
             User::Name(name) if name.len() > USERNAME_LIMIT => return None,
             User::Name(name) => name,
-            User::Hash(hash) => {
-                let (_, name) = self.hashes.get(<&[u8; 32]>::try_from(hash).ok()?)?;
-                name
-            }
+            User::Hash(hash) => self.hashes.get(<&[u8; 32]>::try_from(hash).ok()?)?,
         };
         self.tenants.iter().enumerate().filter(|(_, tenant)| tenant.realm == proof.realm).find_map(
             |(index, tenant)| {
-                let (key, until) = match proof.access_token {
-                    Some(token) => tenant.token_key(username, token, proof, unix)?,
-                    None => (tenant.password_key(username, proof, expiry, unix)?, None),
+                let user = self.users.get(index).and_then(|users| users.get(username));
+                let (key, until) = match (proof.access_token, user) {
+                    (Some(token), _) => tenant.token_key(username, token, proof, unix)?,
+                    (None, Some(user)) => {
+                        let mut passwords = user.passwords.iter();
+                        let key = passwords.find_map(|text| tenant.check(username, text, proof))?;
+                        (key, None)
+                    }
+                    (None, None) => (tenant.ephemeral_key(username, proof, expiry, unix)?, None),
                 };
-                let username = username.to_owned();
+                let static_name = user.filter(|_| proof.access_token.is_none());
+                let username = static_name.map_or(username, |user| &user.name).to_owned();
                 Some(Verified { tenant: TenantId(index), username, key, until })
             },
         )
@@ -160,26 +181,27 @@ impl Credentials {
 }
 
 impl Tenant {
-    fn password_key(
+    /// The key of `username` and `password`, if it is the one the message was signed with.
+    fn check(&self, username: &str, password: &str, proof: Proof<'_>) -> Option<Key> {
+        let derive = proof.password_algorithm;
+        let key = derive.key(username, &self.realm, password, proof.algorithm);
+        key.verify(proof.message, proof.offset, proof.tag).then_some(key)
+    }
+
+    fn ephemeral_key(
         &self,
         username: &str,
         proof: Proof<'_>,
         expiry: Expiry,
         unix: u64,
     ) -> Option<Key> {
-        let check = |password: &str| {
-            let derive = proof.password_algorithm;
-            let key = derive.key(username, &self.realm, password, proof.algorithm);
-            key.verify(proof.message, proof.offset, proof.tag).then_some(key)
-        };
-        if let Some(password) = self.users.get(username) {
-            return check(password);
-        }
         let expires: u64 = username.split(':').next()?.parse().ok()?;
         if expiry == Expiry::Counts && expires < unix {
             return None;
         }
-        self.secrets.iter().find_map(|secret| check(&ephemeral_password(secret, username)))
+        let mut secrets = self.secrets.iter();
+        secrets
+            .find_map(|secret| self.check(username, &ephemeral_password(secret, username), proof))
     }
 
     /// The key inside an access token, once it has verified the message (RFC 7635, section 5).
@@ -197,6 +219,23 @@ impl Tenant {
         let key = Key::new(proof.algorithm, &opened.mac_key);
         key.verify(proof.message, proof.offset, proof.tag).then_some((key, Some(opened.expires)))
     }
+}
+
+/// A tenant's static users by every form of their names. A name as it was written beats another
+/// one's prepared form.
+fn static_users(tenant: &Tenant) -> BTreeMap<String, StaticUser> {
+    let known = |(name, password): (&String, &String)| StaticUser {
+        name: name.clone(),
+        passwords: prepare::forms(password),
+    };
+    let mut users: BTreeMap<String, StaticUser> =
+        tenant.users.iter().map(|user| (user.0.clone(), known(user))).collect();
+    for user in &tenant.users {
+        for form in prepare::forms(user.0) {
+            users.entry(form).or_insert_with(|| known(user));
+        }
+    }
+    users
 }
 
 /// The identity inside an ephemeral user name `expiry:identity`, or the whole name. Quotas count by
