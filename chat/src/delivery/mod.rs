@@ -29,7 +29,7 @@ pub(crate) use hint::{Audience, Hints};
 pub(crate) use registry::Typing;
 
 use crate::config::Config;
-use crate::delivery::hint::{Hint, TopicIndex};
+use crate::delivery::hint::Hint;
 use crate::delivery::registry::{FeedId, Next, Registry, Topics};
 use crate::sql;
 use crate::sql::event::Range;
@@ -219,14 +219,4 @@ impl Delivery {
     fn close(&self, feed: FeedId) {
         self.registry.close(feed);
     }
-}
-
-/// The topic that carries a conversation's hints.
-fn conversation_topic(conversation: ConversationId) -> TopicIndex {
-    TopicIndex::of(conversation.0)
-}
-
-/// The topic that carries a user's hints.
-fn user_topic(user: UserId) -> TopicIndex {
-    TopicIndex::of(user.0)
 }

@@ -234,6 +234,27 @@ async fn whoever_is_added_while_connected_hears_of_it_and_of_all_that_follows() 
 }
 
 #[tokio::test]
+async fn whoever_is_removed_and_added_again_goes_on_hearing() {
+    let setup = setup_with(sweeping()).await;
+    let (alice, bob, room) = setup.room_of_two().await;
+    let conversation = room.conversation();
+    let (_, mut feed) = setup.service.sync(&bob, None, Vec::new()).await.expect("synced");
+    for round in 0..5 {
+        setup.service.remove_member(room, bob.user_id()).await.expect("removed");
+        setup.service.add_member(room, &bob.user).await.expect("added");
+        let welcome = format!("welcome {round}");
+        setup.service.send(&alice, conversation, text(&welcome)).await.expect("sent");
+        let removal = next_event(&mut feed).await;
+        assert_eq!(removal.change, Change::MemberRemoved { user: bob.user_id() });
+        let addition = next_event(&mut feed).await;
+        assert_eq!(addition.change, Change::MemberAdded { user: bob.user.clone() });
+        assert_eq!(addition.event_seq.0, removal.event_seq.0 + 1);
+        assert_eq!(body(&next_event(&mut feed).await), welcome);
+    }
+    setup.stop().await;
+}
+
+#[tokio::test]
 async fn a_new_membership_that_no_hint_announced_is_found_by_the_sweep() {
     let setup = setup_with(sweeping()).await;
     let alice = setup.person("alice").await;
