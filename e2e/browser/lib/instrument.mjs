@@ -55,6 +55,32 @@ export function instrument() {
     new MutationObserver(look).observe(document, { childList: true, subtree: true });
   };
 
+  /**
+   * The longest time a picture of others stood still, as the receiver itself counts freezes: a
+   * busy machine that paints late is not the network's doing.
+   */
+  seen.watchFreezes = () => {
+    const known = new Map();
+    seen.longestFreezeMs = 0;
+    setInterval(async () => {
+      for (const connection of seen.connections) {
+        const reports = connection.connectionState === 'closed' ? [] : await connection.getStats();
+        for (const [id, report] of reports) {
+          if (report.type !== 'inbound-rtp' || report.kind !== 'video') {
+            continue;
+          }
+          const now = { count: report.freezeCount ?? 0, ms: 1000 * report.totalFreezesDuration };
+          const before = known.get(id) ?? now;
+          known.set(id, now);
+          if (now.count > before.count) {
+            const mean = (now.ms - before.ms) / (now.count - before.count);
+            seen.longestFreezeMs = Math.max(seen.longestFreezeMs, Math.round(mean));
+          }
+        }
+      }
+    }, 250);
+  };
+
   /** What all media connections of the page have received and sent up to now. */
   seen.media = async () => {
     const total = {
