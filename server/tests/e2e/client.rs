@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use confer_protocol::client::{ClientFrame, Request};
 use confer_protocol::error::ErrorBody;
+use confer_protocol::id::RoomId;
 use confer_protocol::rest::{
-    CreateRoomRequest, GuestRequest, LoginRequest, Problem, RegisterRequest, TokenResponse,
+    CreateInviteRequest, CreateRoomRequest, GuestRequest, Invite, LoginRequest, Problem,
+    RegisterRequest, TokenResponse,
 };
 use confer_protocol::room::RoomInfo;
 use confer_protocol::server::{Reply, ServerFrame};
@@ -50,6 +52,13 @@ impl Person {
         let answer = http.post(format!("{base}/v1/auth/guest")).json(&body).send().await;
         let (token, cookie) = login_of(answer.expect("the server answers")).await;
         Self { base: base.to_owned(), token, cookie, http }
+    }
+
+    /// Lets somebody else in by a link.
+    pub(crate) async fn invite_guest(&self, room: RoomId, name: &str) -> Self {
+        let path = format!("/v1/rooms/{room}/invites");
+        let invite: Invite = self.post(&path, &CreateInviteRequest::default()).await;
+        Self::guest(&self.base, &invite.code, name).await
     }
 
     /// The same account on another device.

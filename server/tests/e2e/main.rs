@@ -1,5 +1,6 @@
 //! The real binary, started as an operator starts it, used over the wire as clients use it.
 
+mod calls;
 mod chat;
 mod client;
 mod durability;
