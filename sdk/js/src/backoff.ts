@@ -1,4 +1,4 @@
-/** How long to wait before the next try: growing, capped, and spread by chance. */
+/** How long to wait: before the next try, and before renewing what is about to end. */
 
 /** First wait at most. */
 const BASE_MS = 250;
@@ -31,4 +31,16 @@ export class Backoff {
   reset(): void {
     this.#failures = 0;
   }
+}
+
+/**
+ * When something that ends is renewed: within these shares of the time it has left. Not at once, for
+ * what is short-lived would be renewed without end; not together, for all pages hear it together.
+ */
+const RENEWAL_SHARES = { from: 0.25, to: 0.5 };
+
+/** Milliseconds until something that ends in `leftMs` is renewed; `random` is below 1. */
+export function renewalDelay(leftMs: number, random: number): number {
+  const { from, to } = RENEWAL_SHARES;
+  return leftMs * (from + (to - from) * random);
 }

@@ -77,21 +77,28 @@ export class RemoteParticipant extends Emitter<ChangeEvents> {
   }
 }
 
+/** Before the server has said anything, nothing is permitted. */
+const NO_PERMISSIONS: Permissions = {
+  publish: [],
+  subscribe: false,
+  chat_read: false,
+  chat_write: false,
+  moderate: false,
+};
+
 /** This page's own place in the room. */
 export class LocalParticipant extends Emitter<ChangeEvents> {
   /** At most one per source: publishing a second replaces the first's track. */
   readonly publications = new Map<TrackSource, LocalPublication>();
-  #id: ParticipantId;
+  #id: ParticipantId = '';
   #user: UserInfo;
-  #permissions: Permissions;
+  #permissions: Permissions = NO_PERMISSIONS;
   #speaking = false;
 
   /** @internal */
-  constructor(id: ParticipantId, user: UserInfo, permissions: Permissions) {
+  constructor(user: UserInfo) {
     super();
-    this.#id = id;
     this.#user = user;
-    this.#permissions = permissions;
   }
 
   /** Changes only when the seat was lost for good and another was taken. */

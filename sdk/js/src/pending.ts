@@ -9,6 +9,11 @@ const TIMEOUT_MS = 15_000;
 /** Unanswered requests at most; the server refuses more than 64. */
 const CAPACITY = 60;
 
+/** Requests with this `op`. */
+export type RequestOf<Op extends Request['op']> = Extract<Request, { op: Op }>;
+/** The answer to requests with this `op`. */
+export type ReplyOf<Op extends Request['op']> = Extract<Reply, { op: Op }>;
+
 interface Entry {
   resolve: (reply: Reply) => void;
   reject: (error: ConferError) => void;

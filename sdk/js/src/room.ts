@@ -39,14 +39,6 @@ import { Subscriptions } from './subscription.js';
 const DEFAULT_RECEIVE: SlotDemand = { audio: 4, video: 8 };
 /** What a page can show at most unless it says otherwise. */
 const DEFAULT_LAYOUT: SlotDemand = { audio: 16, video: 48 };
-const NO_PERMISSIONS = {
-  publish: [],
-  subscribe: false,
-  chat_read: false,
-  chat_write: false,
-  moderate: false,
-};
-
 /** One call. */
 export class Room extends Emitter<RoomEvents> {
   readonly id: RoomId;
@@ -78,7 +70,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#platform = parts.platform;
     this.#signal = parts.signal;
     this.#receive = { ...DEFAULT_RECEIVE, ...options.receive };
-    this.local = new LocalParticipant('', user, NO_PERMISSIONS);
+    this.local = new LocalParticipant(user);
     this.#seat = new Seat(parts.signal, id, { happened: (event) => this.#apply(event) });
     this.#roster = new Roster(
       (name, news) => {
@@ -204,22 +196,8 @@ export class Room extends Emitter<RoomEvents> {
   /** What the call costs and yields at this moment. */
   async stats(): Promise<RoomStats | null> {
     const transport = this.#link?.transport;
-    if (transport === undefined) {
-      return null;
-    }
-    const received = [...this.participants.values()].flatMap((participant) =>
-      [...participant.publications.values()].flatMap(({ id, kind, source }) => {
-        const mid = transport.midOf(id);
-        return mid === undefined
-          ? []
-          : [{ track: id, participant: participant.id, kind, source, mid }];
-      }),
-    );
-    const sent = [...this.local.publications.values()].flatMap(({ source, kind }) => {
-      const mid = transport.sendingMid(source);
-      return mid === null ? [] : [{ source, kind, mid }];
-    });
-    return collectStats(transport.connection, received, sent);
+    const sent = this.local.publications.values();
+    return transport ? collectStats(transport, this.participants.values(), sent) : null;
   }
 
   /** Leaves, and stops the local tracks unless they are to be used further. */

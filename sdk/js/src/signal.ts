@@ -5,19 +5,18 @@
  * chat's cursors) listens for `connected` and picks up its own thread.
  */
 
-import { Backoff } from './backoff.js';
+import { Backoff, renewalDelay } from './backoff.js';
+import { finalReason } from './close-codes.js';
 import { ConferError, hasCode } from './errors.js';
 import { type ChangeEvents, Emitter, type Unsubscribe } from './events.js';
 import type { TokenSource } from './http.js';
-import { PendingRequests } from './pending.js';
+import { PendingRequests, type ReplyOf, type RequestOf } from './pending.js';
 import type { Platform, Socket, TimerId } from './platform.js';
 import {
   BEARER_SUBPROTOCOL_PREFIX,
   CLOSE_CODES,
   type ClientFrame,
   type Notice,
-  RECONNECT_CLOSE_CODES,
-  type Reply,
   type Request,
   type RoomEvent,
   type ServerFrame,
@@ -40,12 +39,6 @@ const FAILURES_BEFORE_RENEWAL = 3;
 /** Wait after being told of too many frames. */
 const RATE_LIMITED_WAIT_MS = 5_000;
 
-/**
- * When a token that expires is renewed: within these shares of the time it has left. Not at once,
- * for a short-lived one would be renewed without end; not together, for all pages hear it together.
- */
-const RENEWAL_SHARES = { from: 0.25, to: 0.5 };
-
 /** How the socket does. */
 export type ConnectionState = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'closed';
 
@@ -59,11 +52,6 @@ export interface SignalEvents extends ChangeEvents {
   event: { seq: number; event: RoomEvent };
   notice: Notice;
 }
-
-/** Requests with this `op`. */
-export type RequestOf<Op extends Request['op']> = Extract<Request, { op: Op }>;
-/** The answer to requests with this `op`. */
-export type ReplyOf<Op extends Request['op']> = Extract<Reply, { op: Op }>;
 
 /** One client's line to the server. */
 export class Signal extends Emitter<SignalEvents> {
@@ -268,11 +256,10 @@ export class Signal extends Emitter<SignalEvents> {
   }
 
   #renewWithin(leftMs: number): void {
-    const { from, to } = RENEWAL_SHARES;
     this.#platform.clearTimer(this.#renewalTimer);
     this.#renewalTimer = this.#platform.setTimer(
       () => void this.#reauthenticate(),
-      leftMs * (from + (to - from) * this.#platform.random()),
+      renewalDelay(leftMs, this.#platform.random()),
     );
   }
 
@@ -339,9 +326,9 @@ export class Signal extends Emitter<SignalEvents> {
     } else {
       this.#failuresBeforeWelcome += 1;
     }
-    const standard = code < 4000 && code !== CLOSE_CODES.Normal;
-    if (!standard && !RECONNECT_CLOSE_CODES.includes(code)) {
-      this.#end(closeError(code));
+    const why = finalReason(code);
+    if (why !== null) {
+      this.#end(why);
       return;
     }
     if (code === CLOSE_CODES.RateLimited) {
@@ -405,18 +392,5 @@ export class Signal extends Emitter<SignalEvents> {
       this.changed();
       this.emit('state', state);
     }
-  }
-}
-
-function closeError(code: number): ConferError {
-  switch (code) {
-    case CLOSE_CODES.Refused:
-      return new ConferError('revoked', 'The server ended this login. Sign in again.');
-    case CLOSE_CODES.Replaced:
-      return new ConferError('conflict', 'Another page took over this session.');
-    case CLOSE_CODES.Unsupported:
-      return new ConferError('unavailable', 'This page is older than the server. Reload it.');
-    default:
-      return new ConferError('malformed', `The server closed the connection (${code}).`);
   }
 }

@@ -1,6 +1,9 @@
 /** What the peer connection counts, by track instead of by report. */
 
+import type { RemoteParticipant } from './participant.js';
 import type { MediaKind, Mid, ParticipantId, TrackId, TrackSource } from './protocol.gen.js';
+import type { LocalPublication } from './publication.js';
+import type { Transport } from './transport.js';
 
 /** One received track. */
 export interface ReceivedStats {
@@ -62,24 +65,28 @@ export interface RoomStats {
   sent: SentStats[];
 }
 
-/** A received track and where it is to be found in the reports. */
-export interface ReceivedRef {
-  track: TrackId;
-  participant: ParticipantId;
-  kind: MediaKind;
-  source: TrackSource;
-  mid: Mid;
-}
-
 /** A report with any of the members that browsers put into them. */
 type Report = Record<string, unknown> & { type: string; id: string };
 
-/** Reads the reports of `connection`. */
+/** Reads the reports of a transport's connection, for what is received and sent over it. */
 export async function collectStats(
-  connection: RTCPeerConnection,
-  received: ReceivedRef[],
-  sent: Array<{ source: TrackSource; kind: MediaKind; mid: Mid }>,
+  transport: Transport,
+  participants: Iterable<RemoteParticipant>,
+  publications: Iterable<LocalPublication>,
 ): Promise<RoomStats> {
+  const { connection } = transport;
+  const received = [...participants].flatMap((participant) =>
+    [...participant.publications.values()].flatMap(({ id, kind, source }) => {
+      const mid = transport.midOf(id);
+      return mid === undefined
+        ? []
+        : [{ track: id, participant: participant.id, kind, source, mid }];
+    }),
+  );
+  const sent = [...publications].flatMap(({ source, kind }) => {
+    const mid = transport.sendingMid(source);
+    return mid === null ? [] : [{ source, kind, mid }];
+  });
   const reports = new Map<string, Report>();
   (await connection.getStats()).forEach((report: Report) => {
     reports.set(report.id, report);

@@ -10,6 +10,9 @@ import type {
   SlotMap,
   TrackInfo,
 } from '../../src/protocol.gen.js';
+import type { Room } from '../../src/room.js';
+import { settle } from './clock.js';
+import { FakeTrack } from './peer-connection.js';
 import { ALICE, BOB, FakePlatform } from './platform.js';
 
 export const ROOM = 'room-1';
@@ -97,4 +100,37 @@ export function world() {
   });
   const client = new ConferClient({ platform, token: async () => 'token' });
   return { platform, server, http, clock: platform.clock, client };
+}
+
+/** A client in a call, with a microphone and a camera unless it comes without. */
+export async function inCall(options: { tracks?: boolean } = { tracks: true }) {
+  const all = world();
+  const audio = new FakeTrack('audio');
+  const video = new FakeTrack('video');
+  await all.client.connect();
+  const room = await all.client.join(
+    ROOM,
+    options.tracks === true ? { audio: audio.real, video: video.real } : {},
+  );
+  await settle();
+  return { ...all, room, audio, video };
+}
+
+/** Writes down the names of events as they happen. */
+export function record(room: Room): string[] {
+  const names: string[] = [];
+  for (const name of [
+    'participantJoined',
+    'participantLeft',
+    'trackPublished',
+    'trackUnpublished',
+    'trackSubscribed',
+    'trackUnsubscribed',
+    'reconnecting',
+    'reconnected',
+    'left',
+  ] as const) {
+    room.on(name, () => names.push(name));
+  }
+  return names;
 }
