@@ -227,7 +227,7 @@ impl Call {
                 segment_size: Some(PACKET_BYTES),
                 src_ip: None,
             };
-            state.send((&self.people[0].socket).into(), &transmit).expect("loopback takes it");
+            state.try_send((&self.people[0].socket).into(), &transmit).expect("loopback takes it");
             if self.frames.is_multiple_of(FRAMES_PER_SECOND) {
                 self.send_checks();
             }
