@@ -239,7 +239,7 @@ fn needs_two_bytes(slot: &Slot, dependency: usize) -> bool {
         || (dependency > 16 && slot.extensions.id(Extension::DependencyDescriptor).is_some())
 }
 
-/// The length of the extension block: the same sum that [`write`] writes.
+/// The length of the extension block: the same sum that [`write()`] writes.
 fn extension_block(slot: &Slot, has_level: bool, dependency: usize) -> usize {
     let head = if needs_two_bytes(slot, dependency) { 2 } else { 1 };
     let has = |extension| slot.extensions.id(extension).is_some();

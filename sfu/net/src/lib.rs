@@ -3,7 +3,7 @@
 //! [`start`] opens one UDP socket per shard, gives each a thread of its own, and returns the three
 //! ends that the rest of the server holds: an [`SfuHandle`] for commands, a channel of events, and
 //! [`Running`], whose end is the threads' end. What happens to a packet is decided in
-//! `confer-sfu-core`; here it only comes in ([`udp`]), is handed over ([`driver`]) and goes out.
+//! `confer-sfu-core`; here it only comes in (`udp.rs`), is handed over (`driver.rs`) and goes out.
 //!
 //! Begin reading at `driver.rs`.
 

@@ -1,7 +1,7 @@
 //! Session descriptions: reading offers, choosing what both sides can do, writing answers
 //! (RFC 8866, RFC 8829, RFC 9429).
 //!
-//! The client is the only one who offers; so there are three steps and no state: [`read`] an
+//! The client is the only one who offers; so there are three steps and no state: [`read()`] an
 //! offer, [`negotiate`] it, [`write_answer`]. Payload types, extension ids, mids and the order of
 //! m-lines are the offer's and are echoed, so that a re-offer changes nothing by itself.
 //!
