@@ -1,4 +1,6 @@
-//! Every cap of the media plane, with its default.
+//! Every cap of the media plane, with its default. What parsing is limited to stands in
+//! [`SdpLimits`](crate::sdp::SdpLimits), how long silence may last in
+//! [`ConsentLimits`](crate::transport::ice::ConsentLimits).
 
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ pub struct Limits {
     pub tracks_per_room: usize,
     /// Receive slots of one participant. Default: 64.
     pub slots_per_participant: usize,
-    /// Wishes in one `Subscribe`. Default: 1,024.
+    /// Wishes in one `Subscribe` that are taken. Default: 1,024, as many as a room has tracks.
     pub wishes: usize,
     /// SSRCs one publication may send from: layers and their retransmissions, and those of a
     /// restarted sender. Default: 8.

@@ -277,7 +277,7 @@ impl Publication {
             MediaKind::Audio => PacketCache::for_audio(),
             MediaKind::Video => PacketCache::for_video(),
         });
-        match cache.push(packet, known.dependency, payload) {
+        match cache.push(packet, known.dependency, payload, now) {
             Some(index) => Received::Forward(index),
             None => {
                 stats.dropped_payload += 1;

@@ -121,3 +121,67 @@ fn what_strangers_send_changes_nothing() {
     assert!(receiver.frames(publisher.tag).len() as u32 > publisher.frames - 10);
     assert_eq!(receiver.flaws(), (0, 0));
 }
+
+#[test]
+fn what_a_hostile_participant_sends_harms_nobody_else() {
+    use confer_sfu_core::rtp::packet::FixedHeader;
+    use confer_sfu_core::rtp::{Pt, RtpTime, SeqNo16, Ssrc};
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    let mut world = World::new(305);
+    let alice = world.join(&[Microphone, Camera], 1, 1);
+    let bob = world.join(&[Microphone, Camera], 1, 1);
+    let mallory = world.join(&[Microphone, Camera], 2, 2);
+    world.connect();
+    world.run_for(SECOND);
+    for publisher in &mut world.people[mallory].publishers {
+        publisher.is_on = false;
+    }
+    let mut rng = StdRng::seed_from_u64(305);
+    for _ in 0..200 {
+        for _ in 0..20 {
+            // A header that can be sealed, then whatever: extensions, descriptors, padding.
+            let index = rng.random_range(0..200_000_u64);
+            let fixed = FixedHeader {
+                marker: rng.random(),
+                pt: Pt([96, 97, 102, 103, 111, rng.random_range(0..64)][rng.random_range(0..6)]),
+                seq: SeqNo16((index & 0xffff) as u16),
+                timestamp: RtpTime(rng.random()),
+                ssrc: Ssrc(rng.random_range(0..40) * 100 + 1),
+                has_extensions: rng.random(),
+                has_padding: rng.random(),
+            };
+            let mut packet = fixed.encode().to_vec();
+            if fixed.has_extensions {
+                let words = rng.random_range(0..6_u16);
+                let profile: u16 = [0xbede, 0x1000, 0x1234][rng.random_range(0..3)];
+                packet.extend_from_slice(&profile.to_be_bytes());
+                packet.extend_from_slice(&words.to_be_bytes());
+                packet.extend((0..words * 4).map(|_| rng.random::<u8>()));
+            }
+            packet.extend((0..rng.random_range(0..60)).map(|_| rng.random::<u8>()));
+            world.people[mallory].client.send_rtp(&packet, index);
+
+            let kind = rng.random_range(198..210);
+            let mut compound = vec![0x80 | rng.random_range(0..64_u8), kind];
+            let words = rng.random_range(1..12_u16);
+            let said = if rng.random_range(0..4) == 0 { rng.random() } else { words };
+            compound.extend_from_slice(&said.to_be_bytes());
+            compound.extend((0..words * 4).map(|_| rng.random::<u8>()));
+            world.people[mallory].client.send_rtcp(&compound);
+        }
+        world.run_for(Duration::from_millis(10));
+    }
+    assert!(world.shard.stats().dropped_malformed > 100);
+    for (me, other) in [(alice, bob), (bob, alice)] {
+        let publisher = &world.people[other].publishers[1];
+        let receiver = world.people[me].receiver_of(publisher.tag);
+        let frames = receiver.frames(publisher.tag);
+        assert!(frames.len() as u32 > publisher.frames - 12, "{}", frames.len());
+        assert_eq!(receiver.flaws(), (0, 0));
+        receiver.assert_continuous();
+    }
+    world.leave(mallory);
+    assert_eq!(world.shard.stats().publications, 4);
+}
