@@ -11,29 +11,32 @@ describe('the SDK in another page', () => {
   let room;
   const pages = [];
 
-  /** A page of the app, with the SDK and a token for one of its users. */
-  async function open(token) {
-    const person = await stage.arrive('somebody', { url: app.url });
-    await person.page.goto('/app/');
-    await person.page.evaluate(async (minted) => {
-      const { ConferClient } = await import('/app/index.js');
-      window.client = new ConferClient({ token: async () => minted });
-      await window.client.connect();
-    }, token);
+  /** A page of an app, with the SDK and a token for one of the app's users. */
+  async function open(token, { from = app } = {}) {
+    const person = await stage.arrive('somebody', { url: from.url });
     pages.push(person);
+    await person.page.goto('/');
+    await person.page.evaluate(
+      async ({ url, minted }) => {
+        const { ConferClient } = await import('/index.js');
+        window.client = new ConferClient({ url, token: async () => minted });
+        await window.client.connect();
+      },
+      { url: stage.server.url, minted: token },
+    );
     return person;
   }
 
   before(async () => {
-    stage = await openStage();
-    app = await startApp(stage.server.port);
+    app = await startApp();
+    stage = await openStage({ args: ['--set', `http.allowed-origins=${app.url}`] });
     const owner = await open(await stage.server.mint('--identity', 'owner', '--create'));
     room = await owner.page.evaluate(async () => (await window.client.api.createRoom('App')).id);
   });
 
   after(async () => {
-    await app?.stop();
     await stage?.close();
+    await app?.stop();
   });
 
   it('calls and chats in ten lines', async () => {
@@ -105,5 +108,32 @@ describe('the SDK in another page', () => {
       open('eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl'),
       /unauthenticated|revoked|Sign in/i,
     );
+  });
+
+  it('is refused in a page of an origin that the operator did not name', async () => {
+    const elsewhere = await startApp();
+    try {
+      const token = await stage.server.mint('--identity', 'ann', '--room', room);
+      const lost = await stage.arrive('somebody', { url: elsewhere.url });
+      await lost.page.goto('/');
+      const outcome = await lost.page.evaluate(
+        async ({ url, minted }) => {
+          const { ConferClient } = await import('/index.js');
+          const client = new ConferClient({ url, token: async () => minted });
+          const api = await client.api.rooms().catch(({ code }) => code);
+          const socket = await new Promise((resolve) => {
+            client.on('connection', (state) => state !== 'connecting' && resolve(state));
+            client.connect().catch(() => undefined);
+            setTimeout(() => resolve('not connected'), 2_000);
+          });
+          client.disconnect();
+          return { api, socket };
+        },
+        { url: stage.server.url, minted: token },
+      );
+      assert.deepEqual(outcome, { api: 'network', socket: 'not connected' });
+    } finally {
+      await elsewhere.stop();
+    }
   });
 });
