@@ -147,12 +147,19 @@ impl Bell {
     }
 
     /// Makes it ready to ring again; to be called before looking.
+    ///
+    /// First the kernel's count, then the flag: the other way round, a ring in between would be
+    /// counted away with its flag left up, and no later one would be heard.
     pub(crate) fn rearm(&self) {
-        if self.rung.swap(false, Ordering::AcqRel) {
-            let mut count = [0; 8];
-            // Nothing to read means that it was not heard yet, which is as good.
-            let _unheard = rustix::io::read(&self.fd, &mut count);
-        }
+        let mut count = [0; 8];
+        // Nothing to read means that it was not heard yet, which is as good.
+        let _unheard = rustix::io::read(&self.fd, &mut count);
+        self.rung.swap(false, Ordering::AcqRel);
+    }
+
+    /// Whether there is something to look at.
+    pub(crate) fn is_rung(&self) -> bool {
+        self.rung.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -161,7 +168,7 @@ impl Bell {
 
     pub(crate) fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
-            // The count cannot overflow: the thread reads it before this writes again.
+            // The count cannot overflow: the thread clears the flag only after reading it.
             let _rung = rustix::io::write(&self.fd, &1u64.to_ne_bytes());
         }
     }
@@ -169,5 +176,35 @@ impl Bell {
     fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    #[test]
+    fn no_ring_is_missed_however_threads_meet() {
+        const NEWS: u64 = 20_000;
+        let bell = Bell::new().expect("there is an eventfd");
+        let told = std::sync::atomic::AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..NEWS {
+                    told.fetch_add(1, Ordering::Release);
+                    bell.ring();
+                }
+            });
+            // Far more than it takes; reached only when a ring was missed.
+            let patience = Timespec { tv_sec: 20, tv_nsec: 0 };
+            while told.load(Ordering::Acquire) < NEWS {
+                let fd = bell.fd();
+                let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+                assert_eq!(poll(&mut fds, Some(&patience)), Ok(1));
+                bell.rearm();
+            }
+        });
     }
 }

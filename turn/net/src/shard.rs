@@ -104,6 +104,10 @@ impl Shard {
     }
 
     fn read_listener(&mut self, index: usize, now: Now) {
+        // Where clients live is told before they are answered, and they send after that.
+        if self.links.len() > 1 && self.end.bell.is_rung() {
+            self.take_news(now);
+        }
         let Some(port) = self.relaying.io.listeners.get(index) else { return };
         let count = port.receive(&mut self.inbox);
         for at in 0..count {
@@ -173,9 +177,7 @@ impl Shard {
             }
             Inbound::PeerConnected { id, outcome } => relaying.connected(id, outcome, now),
             Inbound::HandedOver { from, tuple, packet } => {
-                relaying.client(tuple, &packet, now);
-                relaying.flush();
-                self.welcome(from, tuple);
+                self.take_over(from, tuple, &packet, now);
             }
             Inbound::LivesAt { tuple, thread } => {
                 self.lives_at.insert(tuple, thread);
@@ -226,14 +228,20 @@ impl Shard {
         }
     }
 
-    /// Has the datagrams of a new client follow it here.
-    fn welcome(&mut self, from: usize, tuple: FiveTuple) {
-        if !self.relaying.server.holds(&tuple) || self.arrives_at.contains_key(&tuple) {
-            return;
-        }
+    /// Takes a datagram that arrived on another thread. If it makes an allocation, the client's
+    /// next datagrams must already follow when the answer reaches it; so they are sent for first,
+    /// and sent away again if there is none.
+    fn take_over(&mut self, from: usize, tuple: FiveTuple, packet: &[u8], now: Now) {
         let news = Inbound::LivesAt { tuple, thread: self.index };
-        if self.links.get(from).is_some_and(|link| link.try_send(news)) {
+        if !self.arrives_at.contains_key(&tuple)
+            && self.links.get(from).is_some_and(|link| link.try_send(news))
+        {
             self.arrives_at.insert(tuple, from);
+        }
+        self.relaying.client(tuple, packet, now);
+        self.relaying.flush();
+        if !self.relaying.server.holds(&tuple) {
+            self.goes(tuple);
         }
     }
 

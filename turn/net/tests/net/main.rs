@@ -1,0 +1,9 @@
+//! The relay on real sockets, driven by a client that says exactly what a test wants said.
+
+mod allocations;
+mod client;
+mod datagrams;
+mod limits;
+mod operations;
+mod streams;
+mod support;
