@@ -201,7 +201,7 @@ impl Source {
         }
         while self.frame_at <= now {
             let timestamp = ticks(self.frame_at - self.started, 90_000);
-            let keyframe = self.frames % FRAMES_PER_KEYFRAME == 0;
+            let keyframe = self.frames.is_multiple_of(FRAMES_PER_KEYFRAME);
             for index in 0..FRAME_PACKETS {
                 let marker = index + 1 == FRAME_PACKETS;
                 let payload = vp8_packet(index == 0, keyframe);

@@ -141,7 +141,7 @@ impl Media {
         self.pc.set_local_description(now, offer.clone())?;
         let mut publish = Vec::new();
         for track in &self.tracks {
-            let mid = self.pc.rtp_transceiver(track.transceiver.into());
+            let mid = self.pc.rtp_transceiver(track.transceiver);
             let mid = mid.and_then(|transceiver| transceiver.mid().clone());
             let mid = Mid(mid.ok_or(MediaError::NotPublished(track.source))?);
             publish.push(PublishIntent { mid, source: track.source, muted: false });
