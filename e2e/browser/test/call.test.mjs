@@ -59,6 +59,38 @@ describe('a call', () => {
     await bob.receives((media) => media.audioEnergy > audioEnergy, 'the microphone again');
   });
 
+  it('negotiates another path when the browser gives one up, and nobody sees it', async () => {
+    const path = () =>
+      bob.page.evaluate(() => {
+        const { sdp } = window.seen.connections.at(-1).remoteDescription;
+        return /a=ice-ufrag:(\S+)/.exec(sdp)[1];
+      });
+    const before = await path();
+    await bob.page.evaluate(() => {
+      window.seen.watchFreezes();
+      const connection = window.seen.connections.at(-1);
+      Object.defineProperty(connection, 'connectionState', {
+        configurable: true,
+        value: 'failed',
+      });
+      connection.onconnectionstatechange();
+      delete connection.connectionState;
+    });
+    await bob.page.waitForFunction(
+      (old) => !window.seen.connections.at(-1).remoteDescription.sdp.includes(old),
+      before,
+    );
+    assert.notEqual(await path(), before);
+    const { framesDecoded, audioPackets } = await bob.media();
+    await bob.receives(
+      (media) =>
+        media.framesDecoded > framesDecoded + 40 && media.audioPackets > audioPackets + 100,
+      'media over the new path',
+    );
+    assert.ok((await bob.page.evaluate(() => window.seen.longestFreezeMs)) < 500);
+    assert.equal(await bob.page.evaluate(() => window.seen.connections.length), 1);
+  });
+
   it('carries a shared screen, and ends it', async () => {
     await alice.at('share-button').click();
     const screen = bob.at('tile', '[data-source="screen"]');
