@@ -54,6 +54,10 @@ pub struct Limits {
     pub members_per_room: u32,
     /// Rooms one user may own. Default: 500.
     pub rooms_per_owner: u32,
+    /// HTTP requests of one user a second, over time. Default: 50.
+    pub requests_per_second: u32,
+    /// HTTP requests of one user at once, after a pause. Default: 200.
+    pub request_burst: u32,
 }
 
 impl Default for Limits {
@@ -70,6 +74,8 @@ impl Default for Limits {
             unread_counted: 1000,
             members_per_room: 10_000,
             rooms_per_owner: 500,
+            requests_per_second: 50,
+            request_burst: 200,
         }
     }
 }

@@ -139,3 +139,30 @@ pub(crate) fn read(bytes: &[u8], epoch: Epoch) -> Option<Hint> {
     let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
     (envelope.epoch == epoch).then_some(envelope.hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use confer_protocol::chat::MessageSeq;
+
+    use super::*;
+
+    const EPOCH: Epoch = Epoch(Uuid::from_u128(1));
+
+    #[test]
+    fn hints_of_another_epoch_or_of_a_newer_version_are_passed_over() {
+        let receipt = Receipt {
+            conversation: ConversationId(Uuid::from_u128(2)),
+            user: UserId(Uuid::from_u128(3)),
+            delivered: MessageSeq(5),
+            read: MessageSeq(4),
+        };
+        let hint = Hint::Receipt { receipt, audience: Audience::Everybody };
+        let envelope = Envelope { epoch: EPOCH, hint: hint.clone() };
+        let bytes = serde_json::to_vec(&envelope).expect("JSON");
+        assert_eq!(read(&bytes, EPOCH), Some(hint));
+        assert_eq!(read(&bytes, Epoch(Uuid::nil())), None);
+        let newer = String::from_utf8(bytes).expect("JSON").replace("receipt", "reaction");
+        assert_eq!(read(newer.as_bytes(), EPOCH), None);
+        assert_eq!(read(b"", EPOCH), None);
+    }
+}

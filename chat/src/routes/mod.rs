@@ -3,14 +3,17 @@
 
 mod conversations;
 mod messages;
+mod rate;
 mod rooms;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, put};
 use utoipa::OpenApi;
 
+use self::rate::RateLimiter;
 use crate::ports::{AddressBook, Calls};
 use crate::service::ChatService;
 
@@ -28,6 +31,7 @@ pub fn routes(
     address_book: Arc<dyn AddressBook>,
     calls: Arc<dyn Calls>,
 ) -> Router {
+    let limiter = Arc::new(RateLimiter::new(&chat.config.limits));
     Router::new()
         .route("/v1/rooms", get(rooms::list).post(rooms::create))
         .route("/v1/rooms/{room}", get(rooms::read))
@@ -39,6 +43,8 @@ pub fn routes(
         )
         .route("/v1/conversations/{conversation}/events", get(messages::events))
         .route("/v1/conversations/{conversation}/receipt", put(messages::mark))
+        // Below the routes only: what is no route of chat's costs nobody a token.
+        .route_layer(from_fn_with_state(limiter, rate::limit))
         .with_state(Context { chat, address_book, calls })
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use axum::{Extension, Router};
-use confer_auth::{Grants, Identity};
+use confer_auth::{Grants, Identity, RoomScope};
 use confer_chat::ports::{AddressBook, Calls, PortFuture};
+use confer_chat::{Config, Limits};
 use confer_http::Authentication;
 use confer_protocol::error::ErrorBody;
 use confer_protocol::id::{RoomId, UserId};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::support::{Setup, identity, setup};
+use crate::support::{Setup, identity, quick, setup, setup_with};
 
 struct OneAddress(UserId);
 
@@ -196,6 +197,28 @@ async fn bad_requests_are_answered_with_a_problem_that_names_the_field() {
         if let Some(field) = field {
             assert!(problem["fields"][field].is_string(), "case {case}: {problem}");
         }
+    }
+    setup.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_asks_too_often_is_told_how_long_to_wait_and_back_ends_are_not() {
+    let limits = Limits { request_burst: 3, requests_per_second: 1, ..Limits::default() };
+    let setup = setup_with(Config { limits, ..quick() }).await;
+    let (alice, bob, _) = setup.room_of_two().await;
+    let client = Client::new(&setup, Some(&alice), bob.user_id());
+    for _ in 0..3 {
+        assert_eq!(client.get("/v1/rooms").await.0, 200);
+    }
+    let (status, problem) = client.get("/v1/conversations").await;
+    assert_eq!((status, problem["code"].as_str()), (429, Some("rate_limited")));
+    let wait = problem["retry_after_ms"].as_u64().expect("a wait");
+    assert!((1..=1000).contains(&wait));
+
+    let back_end = Grants { rooms: RoomScope::All, ..Grants::account() };
+    let back_end = Client::new(&setup, Some(&identity(bob.user, back_end)), alice.user_id());
+    for _ in 0..10 {
+        assert_eq!(back_end.get("/v1/rooms").await.0, 200);
     }
     setup.stop().await;
 }

@@ -73,6 +73,8 @@ struct World {
     committed: u64,
     hints: Vec<u64>,
     reads: usize,
+    /// Everybody left while a read was under way: who comes next knows nothing of it.
+    has_stray_read: bool,
     clients: [Client; CLIENTS],
 }
 
@@ -83,6 +85,7 @@ impl World {
             committed: 0,
             hints: Vec::new(),
             reads: 0,
+            has_stray_read: false,
             clients: std::array::from_fn(|_| Client::default()),
         }
     }
@@ -111,6 +114,9 @@ impl World {
                 if let Some(feed) = self.clients[client].feed.take() {
                     self.registry.close(feed.id);
                 }
+                if self.clients.iter().all(|client| client.feed.is_none()) {
+                    self.has_stray_read |= self.reads > 0;
+                }
             }
             Step::Read => self.read(),
             Step::Sweep => {
@@ -128,7 +134,10 @@ impl World {
     fn act(&mut self, what: impl FnOnce(&Registry) -> Next) {
         match what(&self.registry) {
             Next::Nothing => {}
-            Next::Read => self.reads += 1,
+            Next::Read => {
+                assert!(self.reads == 0 || self.has_stray_read, "one read at a time");
+                self.reads += 1;
+            }
         }
     }
 
