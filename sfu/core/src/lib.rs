@@ -51,6 +51,7 @@ pub mod transport;
 mod arena;
 mod cache;
 mod commands;
+mod connect;
 mod control;
 mod egress;
 mod forwarder;
@@ -66,6 +67,7 @@ mod room;
 mod rtx;
 mod slots;
 mod speaker;
+mod speaking;
 mod subscription;
 mod twcc;
 

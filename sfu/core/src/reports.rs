@@ -3,10 +3,6 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use confer_protocol::id::ParticipantId;
-use confer_protocol::media::{MediaEvent, MediaHappening};
-use confer_protocol::room::MediaKind;
-
 use crate::arena::{Arena, Key};
 use crate::codec;
 use crate::egress::Pending;
@@ -23,8 +19,6 @@ use crate::twcc::FEEDBACK_INTERVAL;
 
 /// How often sender and receiver reports are sent.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// How often it is looked at who speaks.
-const SPEAKERS_TICK: Duration = Duration::from_millis(100);
 /// How often simulcast layers are compared.
 const LAYERS_TICK: Duration = Duration::from_secs(1);
 /// A compound is sent when it has this many bytes, so that it fits a datagram.
@@ -155,10 +149,7 @@ impl Shard {
                 self.report_to(key);
             }
         }
-        if self.speakers_due <= now {
-            self.speakers_due = now + SPEAKERS_TICK;
-            self.tick_speakers();
-        }
+        self.tick_speakers();
     }
 
     /// What is due to one participant.
@@ -322,57 +313,6 @@ impl Shard {
             }
         }
         self.rtcp.clear();
-    }
-
-    /// Finds out who speaks, tells signaling, and gives audio slots to who is louder.
-    fn tick_speakers(&mut self) {
-        let now = self.now;
-        let interval = self.config.limits.speakers_interval;
-        for place in 0..self.rooms.places() {
-            let Some(room_key) = self.rooms.key_at(place) else { continue };
-            let Some(room) = self.rooms.get_mut(room_key) else { continue };
-            let mut speaking: Vec<(ParticipantId, f32)> = Vec::new();
-            for key in &room.publications {
-                let Some(publication) = self.publications.get_mut(*key) else { continue };
-                if publication.kind() != MediaKind::Audio || !publication.voice.is_speaking(now) {
-                    continue;
-                }
-                let loudness = publication.voice.loudness();
-                let Some(owner) = self.participants.get(publication.owner) else { continue };
-                // Somebody with two microphones is one speaker, as loud as the louder one.
-                match speaking.iter_mut().find(|(who, _)| *who == owner.id) {
-                    Some((_, known)) => *known = known.max(loudness),
-                    None => speaking.push((owner.id, loudness)),
-                }
-            }
-            let room_id = room.id;
-            if let Some(speakers) = room.speakers.update(&speaking, interval, now) {
-                let speakers = speakers.to_vec();
-                let loudest = speakers.first().copied().or(room.last_speaker);
-                room.last_speaker = loudest;
-                if let Some(participant) = loudest {
-                    let happening = MediaHappening::Speakers { speakers };
-                    self.push_event(MediaEvent { room: room_id, participant, happening });
-                }
-            }
-            if speaking.is_empty() {
-                continue;
-            }
-            let Some(room) = self.rooms.get(room_key) else { continue };
-            let crowded: Vec<_> = room
-                .members
-                .iter()
-                .copied()
-                .filter(|member| {
-                    self.participants.get(*member).is_some_and(|one| room.is_crowded(one))
-                })
-                .collect();
-            for member in crowded {
-                if self.assign_member(member) {
-                    self.push_slots(member);
-                }
-            }
-        }
     }
 
     /// Our clock as NTP counts: 32 bits of seconds, 32 of fractions. It begins anywhere, which

@@ -1,16 +1,15 @@
 //! One shard's world: rooms, participants, timers, outputs.
 //!
-//! This file is the drive contract and the way of datagrams. What signaling wants is in
-//! `commands` and `offer`, what is due now and then in `reports`.
+//! This file is the drive contract and the way of packets. How transports come and go is in
+//! `connect`, what signaling wants in `commands` and `offer`, what is due now and then in
+//! `reports` and `speaking`.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use confer_protocol::id::{ParticipantId, RoomId};
-use confer_protocol::media::{MediaEvent, MediaHappening, TransportSecurity};
-use confer_protocol::room::MediaKind;
-use confer_protocol::server::TransportState;
+use confer_protocol::media::{MediaEvent, MediaHappening};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -20,16 +19,13 @@ use crate::demux::{Kind, classify};
 use crate::egress::Workbench;
 use crate::forwarder;
 use crate::io::{ShardConfig, Transmit};
-use crate::participant::{Participant, Srtp};
+use crate::participant::Participant;
 use crate::publication::{Publication, Received};
 use crate::room::Room;
 use crate::rtp::rtcp::RtcpWriter;
 use crate::rtp::{RtpView, SeqNo16};
 use crate::stats::ShardStats;
 use crate::transport::Route;
-use crate::transport::dtls::{DtlsConnected, DtlsEvent, DtlsRole};
-use crate::transport::ice::CheckOutcome;
-use crate::transport::srtp::{Opener, Sealer};
 
 /// How often periodic work is looked for. Retransmission requests wait for it, so it is short; an
 /// idle shard has no ticks.
@@ -60,7 +56,7 @@ pub struct Shard {
     workbench: Workbench,
     pub(crate) events: VecDeque<MediaEvent>,
 
-    stun_reply: Vec<u8>,
+    pub(crate) stun_reply: Vec<u8>,
     pub(crate) rtcp: RtcpWriter,
     pub(crate) due: Vec<SeqNo16>,
     pub(crate) body: Vec<u8>,
@@ -256,147 +252,6 @@ impl Shard {
         }
     }
 
-    fn handle_check(&mut self, key: Key<Participant>, route: Route, bytes: &[u8]) {
-        let now = self.now;
-        let Some(transport) =
-            self.participants.get_mut(key).and_then(|participant| participant.transport.as_mut())
-        else {
-            return;
-        };
-        let reply = &mut self.stun_reply;
-        match transport.ice.handle_check(bytes, route, now, reply) {
-            CheckOutcome::Answered { source_is_new, forgotten, path_changed } => {
-                if let Some(old) = forgotten
-                    && self.addresses.get(&old) == Some(&key)
-                {
-                    self.addresses.remove(&old);
-                }
-                if source_is_new || self.addresses.get(&route.remote) != Some(&key) {
-                    // Whoever authenticated last from an address owns it: a client that began
-                    // anew keeps its port.
-                    self.addresses.insert(route.remote, key);
-                }
-                while let Some(retired) = transport.ice.poll_retired() {
-                    self.ufrags.remove(retired.as_bytes());
-                }
-                if !self.control.push(route, reply) {
-                    self.stats.dropped_control_full += 1;
-                }
-                if path_changed.is_some() {
-                    self.drain_dtls(key);
-                }
-                self.announce_transport(key);
-            }
-            CheckOutcome::Corrected => {
-                self.stats.dropped_stun += 1;
-                if !self.control.push(route, reply) {
-                    self.stats.dropped_control_full += 1;
-                }
-            }
-            CheckOutcome::Refused(_) => self.stats.dropped_stun += 1,
-        }
-    }
-
-    fn handle_dtls(&mut self, source: SocketAddr, bytes: &[u8]) {
-        let Some(key) = self.addresses.get(&source).copied() else {
-            self.stats.dropped_unknown += 1;
-            return;
-        };
-        let Some(transport) =
-            self.participants.get_mut(key).and_then(|participant| participant.transport.as_mut())
-        else {
-            return;
-        };
-        if transport.dtls.handle_datagram(bytes, self.now).is_err() {
-            self.stats.dropped_dtls += 1;
-        }
-        self.drain_dtls(key);
-        self.announce_transport(key);
-    }
-
-    /// Moves what DTLS made to where it belongs.
-    pub(crate) fn drain_dtls(&mut self, key: Key<Participant>) {
-        let Some(participant) = self.participants.get_mut(key) else { return };
-        let Some(transport) = &mut participant.transport else { return };
-        if let Some(path) = transport.ice.path() {
-            while let Some(datagram) = transport.dtls.poll_transmit() {
-                if !self.control.push(path, &datagram) {
-                    self.stats.dropped_control_full += 1;
-                }
-            }
-        }
-        while let Some(event) = transport.dtls.poll_event() {
-            match event {
-                DtlsEvent::Connected(connected) => {
-                    transport.srtp = Some(srtp(&connected, transport.dtls.role()));
-                }
-                DtlsEvent::Failed(_) | DtlsEvent::Closed => transport.has_failed = true,
-            }
-        }
-    }
-
-    fn tick_transport(&mut self, key: Key<Participant>) {
-        let now = self.now;
-        let Some(transport) =
-            self.participants.get_mut(key).and_then(|participant| participant.transport.as_mut())
-        else {
-            return;
-        };
-        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        let is_ice_due = is_due(transport.ice.poll_timeout());
-        let is_dtls_due = is_due(transport.dtls.poll_timeout());
-        if is_ice_due {
-            transport.ice.handle_timeout(now);
-        }
-        if is_dtls_due {
-            transport.dtls.handle_timeout(now);
-            self.drain_dtls(key);
-        }
-        if is_ice_due || is_dtls_due {
-            self.announce_transport(key);
-        }
-    }
-
-    /// Tells signaling when a participant's transport is in another state than before, and starts
-    /// or stops its media.
-    pub(crate) fn announce_transport(&mut self, key: Key<Participant>) {
-        let Some(participant) = self.participants.get_mut(key) else { return };
-        let Some(transport) = &participant.transport else { return };
-        let was_open = participant.is_open;
-        participant.is_open = transport.route().is_some();
-        let opens = participant.is_open && !was_open;
-
-        let state = transport.state();
-        let security: Option<TransportSecurity> = transport
-            .srtp
-            .as_ref()
-            .map(|srtp| srtp.security)
-            .filter(|_| state == TransportState::Connected);
-        if participant.announced != Some(state) {
-            participant.announced = Some(state);
-            let (room, participant) = (participant.room, participant.id);
-            let happening = MediaHappening::TransportChanged { state, security };
-            self.push_event(MediaEvent { room, participant, happening });
-        }
-        if opens {
-            self.want_keyframes(key);
-        }
-    }
-
-    /// A subscriber can see again: what its video slots carry must begin anew.
-    fn want_keyframes(&mut self, key: Key<Participant>) {
-        let Some(participant) = self.participants.get_mut(key) else { return };
-        for slot in &mut participant.slots {
-            slot.pause();
-            if slot.kind == MediaKind::Video
-                && let Some(publication) =
-                    slot.carries.and_then(|key| self.publications.get_mut(key))
-            {
-                publication.keyframes.want();
-            }
-        }
-    }
-
     pub(crate) fn push_event(&mut self, event: MediaEvent) {
         // The driver stopped taking events: only the latest state of each kind is worth keeping.
         if self.events.len() >= MERGED_EVENTS
@@ -424,23 +279,6 @@ fn supersedes(new: &MediaEvent, old: &MediaEvent) -> bool {
             Answered { .. } | SlotsChanged { .. } | TransportChanged { .. } | Speakers { .. },
             Answered { .. } | SlotsChanged { .. } | TransportChanged { .. } | Speakers { .. },
         ) => false,
-    }
-}
-
-/// The keys of a finished handshake, by direction.
-fn srtp(connected: &DtlsConnected, role: DtlsRole) -> Srtp {
-    let keys = &connected.keys;
-    let (theirs, ours) = match role {
-        DtlsRole::Server => (&keys.client, &keys.server),
-        DtlsRole::Client => (&keys.server, &keys.client),
-    };
-    Srtp {
-        opener: Opener::new(connected.profile, theirs),
-        sealer: Sealer::new(connected.profile, ours),
-        security: TransportSecurity {
-            dtls_version: connected.version,
-            srtp_profile: connected.profile.name(),
-        },
     }
 }
 

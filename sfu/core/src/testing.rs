@@ -1,5 +1,7 @@
 //! What unit tests of several modules need.
 
+use std::time::Instant;
+
 use crate::arena::{Arena, Key};
 use crate::participant::Participant;
 use crate::rtp::packet::FixedHeader;
@@ -9,9 +11,8 @@ use crate::rtp::{Pt, RtpTime, SeqNo16, Ssrc};
 pub(crate) const VP8_DESCRIPTOR: usize = 6;
 
 /// The key of a participant that does not exist.
-pub(crate) fn nobody() -> Key<Participant> {
+pub(crate) fn nobody(now: Instant) -> Key<Participant> {
     let mut arena = Arena::<Participant>::default();
-    let now = std::time::Instant::now();
     arena.insert(Participant::new(
         confer_protocol::id::ParticipantId(uuid::Uuid::nil()),
         confer_protocol::id::RoomId(uuid::Uuid::nil()),

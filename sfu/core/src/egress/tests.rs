@@ -38,8 +38,12 @@ impl Pair {
         };
         let mut publications = Arena::default();
         let room = RoomId(Uuid::from_u128(1));
-        let publication =
-            publications.insert(Publication::new(room, testing::nobody(), &publish, &section));
+        let publication = publications.insert(Publication::new(
+            room,
+            testing::nobody(Instant::now()),
+            &publish,
+            &section,
+        ));
         let master = MasterKey::new(&[1; 16], &[2; 12]).expect("right lengths");
         let mut slot = Slot::new(&section, Ssrc(10), Ssrc(11), [500, 600, 0, 0]);
         slot.carry(Some(publication));

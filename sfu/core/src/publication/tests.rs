@@ -24,7 +24,7 @@ fn publication(rids: &[&str]) -> Publication {
         muted: false,
     };
     let section = negotiated.media().next().expect("one");
-    Publication::new(RoomId(Uuid::from_u128(1)), testing::nobody(), &publish, section)
+    Publication::new(RoomId(Uuid::from_u128(1)), testing::nobody(Instant::now()), &publish, section)
 }
 
 /// Gives a packet of a layer; whether it is to be forwarded.
