@@ -12,6 +12,8 @@ use crate::config::{DatabaseConfig, DatabasePlace};
 
 /// How long the first connection may take before the server counts as unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long statements that are under way at the end may take.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// Connections of a private server that the pool leaves to whoever looks at it by hand.
 const SPARE_CONNECTIONS: u32 = 8;
 /// Where, in a source checkout, `npm ci` has put the private server's binaries.
@@ -115,9 +117,11 @@ impl Database {
         self.cluster.as_ref().and_then(Cluster::ended)
     }
 
-    /// Closes the pool and stops a private server.
+    /// Closes the pool and stops a private server, which ends what the pool could not.
     pub(crate) async fn close(self) -> Result<(), StopError> {
-        self.pool.close().await;
+        if tokio::time::timeout(CLOSE_PATIENCE, self.pool.close()).await.is_err() {
+            tracing::warn!("some statements did not end in time and are cut off");
+        }
         match self.cluster {
             Some(cluster) => blocking(move || cluster.stop()).await,
             None => Ok(()),
