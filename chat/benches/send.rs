@@ -70,8 +70,9 @@ fn main() {
         let after = (cpu::own(), database.cpu());
         let rate = acks.count() as f64 / load.duration.as_secs_f64();
         let (p50, p99) = (acks.at(0.50), acks.at(0.99));
-        let own = per_message(before.0, after.0, &acks);
-        let theirs = before.1.zip(after.1).map_or(0.0, |(from, to)| per_message(from, to, &acks));
+        let own = per_message(before.0, after.0, acks.count());
+        let theirs =
+            before.1.zip(after.1).map_or(0.0, |(from, to)| per_message(from, to, acks.count()));
         println!("{title:<44} {rate:>10.0} {p50:>10.2} {p99:>10.2} {own:>14.1} {theirs:>14.1}");
         figures.push((format!("chat.{name}.own_cpu_us"), own));
         figures.push((format!("chat.{name}.postgres_cpu_us"), theirs));
@@ -89,14 +90,23 @@ fn main() {
         figures.push((format!("chat.steady.{name}_p50_ms"), p50));
         figures.push((format!("chat.steady.{name}_p99_ms"), p99));
     }
+    let before = cpu::own();
+    let (rate, deliveries) = runtime.block_on(crowd(&database, duration));
+    let own = per_message(before, cpu::own(), deliveries);
+    println!(
+        "{:<44} {rate:>10.0} {:>10} {:>10} {own:>14.2}",
+        "deliveries to 1000 readers of one room", "", ""
+    );
+    figures.push(("chat.crowd.deliveries_per_second".to_owned(), rate));
+    figures.push(("chat.crowd.own_cpu_us".to_owned(), own));
     if !is_test {
         summary::merge(&figures);
     }
     database.stop();
 }
 
-fn per_message(before: Duration, after: Duration, messages: &Quantiles) -> f64 {
-    after.saturating_sub(before).as_secs_f64() * 1e6 / messages.count() as f64
+fn per_message(before: Duration, after: Duration, messages: usize) -> f64 {
+    after.saturating_sub(before).as_secs_f64() * 1e6 / messages as f64
 }
 
 /// Every sender sends its next message as soon as the last one is answered.
@@ -171,6 +181,47 @@ async fn steady(database: &Database, duration: Duration) -> (Quantiles, Quantile
     assert!(deliveries.len() >= turn * READERS * 99 / 100, "readers get everything");
     pool.close().await;
     (acks, Quantiles::new(deliveries))
+}
+
+/// Sixteen senders in one room that a thousand people read.
+async fn crowd(database: &Database, duration: Duration) -> (f64, usize) {
+    const READERS: usize = 1000;
+    const SENDERS: usize = 16;
+    let pool = database.fresh().await;
+    let (service, running) =
+        ChatService::start(pool.clone(), Bus::memory(), Config::default()).await.expect("migrated");
+    let alice = person(&pool).await;
+    let room = rooms(&service, &alice, 1).await[0];
+    let mut readers = JoinSet::new();
+    for _ in 0..READERS {
+        let reader = person(&pool).await;
+        service.add_member(room.room(), &reader.user).await.expect("added");
+        let (_, feed) = service.sync(&reader, None, Vec::new()).await.expect("synced");
+        readers.spawn(count(feed));
+    }
+    let until = Instant::now() + duration;
+    let mut senders = JoinSet::new();
+    for _ in 0..SENDERS {
+        let (service, alice) = (service.clone(), alice.clone());
+        senders.spawn(async move {
+            while Instant::now() < until {
+                service.send(&alice, room, message()).await.expect("stored");
+            }
+        });
+    }
+    senders.join_all().await;
+    running.stop().await;
+    let deliveries: usize = readers.join_all().await.into_iter().sum();
+    pool.close().await;
+    (deliveries as f64 / duration.as_secs_f64(), deliveries)
+}
+
+async fn count(mut feed: Feed) -> usize {
+    let mut events = 0;
+    while let Some(notice) = feed.next().await {
+        events += usize::from(matches!(notice, Notice::ChatEvent { .. }));
+    }
+    events
 }
 
 async fn read(mut feed: Feed, started: Instant) -> Vec<Duration> {

@@ -6,6 +6,7 @@ mod receipts;
 mod redis;
 mod rooms;
 mod routes;
+mod schema;
 mod send;
 mod support;
 mod sync;

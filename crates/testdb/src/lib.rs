@@ -38,17 +38,38 @@ pub struct TestDatabase {
     pool: PgPool,
 }
 
+#[derive(Clone, Copy)]
+enum Contents {
+    Migrated,
+    Nothing,
+}
+
 impl TestDatabase {
     /// Makes a database with all migrations applied.
     ///
     /// # Panics
     /// When there is no server to make it on: a test without its database has not run.
     pub async fn create() -> Self {
+        Self::make(Contents::Migrated).await
+    }
+
+    /// Makes a database with nothing in it.
+    ///
+    /// # Panics
+    /// When there is no server to make it on.
+    pub async fn create_empty() -> Self {
+        Self::make(Contents::Nothing).await
+    }
+
+    async fn make(contents: Contents) -> Self {
         let admin = admin_options();
         let name = format!("confer_test_{}", Uuid::new_v4().simple());
         let mut connection =
             admin.connect().await.expect("TEST_DATABASE_URL is reachable; `make test` sees to it");
-        let template = template(&admin, &mut connection).await;
+        let template = match contents {
+            Contents::Migrated => template(&admin, &mut connection).await,
+            Contents::Nothing => "template0".to_owned(),
+        };
         let create =
             format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\" STRATEGY file_copy");
         connection.execute(AssertSqlSafe(create)).await.expect("the role may create databases");
