@@ -13,7 +13,6 @@ use rtc_rtcp::source_description::SourceDescription;
 use rtc_rtcp::transport_feedbacks::transport_layer_nack::{
     TransportLayerNack, nack_pairs_from_sequence_numbers,
 };
-use rtc_shared::marshal::Marshal;
 
 fn theirs<T: Packet + 'static>(packet: &dyn Packet) -> &T {
     packet.as_any().downcast_ref().expect("the member that was written")
