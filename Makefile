@@ -75,7 +75,7 @@ check: ## Check formatting, lints, architecture, generated files and docs
 	cargo xtask tidy
 	cargo xtask deps
 	@scripts/generated check
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
 	@scripts/web
 	npm --prefix sdk/js run check
 	npm --prefix web run check

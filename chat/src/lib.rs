@@ -5,7 +5,7 @@
 //! a member that stays or comes back receives every event after its cursor, in order; where that is
 //! impossible it is told to reset. Losing the bus or a node costs latency only.
 //!
-//! [`ChatService::start`] gives a handle to share and [`Running`] to stop it with; [`routes`] are
+//! [`ChatService::start`] gives a handle to share and [`Running`] to stop it with; [`routes()`] are
 //! the HTTP face of the same operations. A message's way: `service.rs` checks what needs no
 //! database, `writer` makes it durable with everything that queued meanwhile, `delivery` brings it
 //! to the feeds of this node and, over the bus, of others. `receipts.rs` keeps how far everybody is.

@@ -73,7 +73,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "LIST")]
     roles: Option<String>,
 
-    /// Address and port for browsers [default: 127.0.0.1:7880; with TLS [::]:7880].
+    /// Address and port for browsers [default: 127.0.0.1:7880; with TLS, 7880 of all addresses].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
 

@@ -1,6 +1,6 @@
 //! Registration, passwords, refresh tokens, guests and invites, and their SQL.
 //!
-//! [`Accounts`] is the service: a cheap handle, given to the HTTP routes of [`routes`] and to
+//! [`Accounts`] is the service: a cheap handle, given to the HTTP routes of [`routes()`] and to
 //! whoever must turn a token into an `Identity`. It asks the rest of the product about rooms
 //! through [`Rooms`] and tells it through [`Accounts::ended`] whose right to be here has ended.
 //!
