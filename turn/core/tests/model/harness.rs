@@ -12,7 +12,8 @@ use confer_turn_core::{
 };
 
 use crate::operation::{Ask, CLIENTS, Flaw, Operation, Who};
-use crate::relay::{Granted, Outcome, Relay, Request};
+use crate::outcome::{Granted, Outcome};
+use crate::relay::{Relay, Request};
 use crate::world::{self, PEERS, Ports};
 
 pub(crate) struct Harness {

@@ -6,8 +6,10 @@
 //! hold, a retransmitted request gets the same answer, and when all has expired every socket is
 //! free.
 
+mod connection;
 mod harness;
 mod operation;
+mod outcome;
 mod relay;
 mod world;
 

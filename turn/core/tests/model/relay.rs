@@ -8,68 +8,10 @@ use confer_turn_core::{
     CloseReason, DropReason, Family, Host, PortWish, RelayKind, RelayRequest, Transport,
 };
 
+use crate::connection::{Connection, State};
 use crate::operation::{Ask, Flaw, Who};
+use crate::outcome::{Granted, Outcome};
 use crate::world::{self, PEERS, Ports};
-
-/// What a packet leads to. Tokens, tickets and connections are named by the order they were given
-/// out in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Drop(DropReason),
-    Error(u16),
-    Allocated(Granted),
-    Refreshed {
-        lifetime: u64,
-        ticket: Option<usize>,
-    },
-    Done,
-    ToPeer {
-        relayed: SocketAddr,
-        peer: SocketAddr,
-        length: usize,
-        dont_fragment: bool,
-    },
-    ToClient {
-        at: usize,
-        channel: Option<u16>,
-        peer: SocketAddr,
-        length: usize,
-    },
-    Connecting {
-        connection: usize,
-        relayed: SocketAddr,
-        peer: SocketAddr,
-    },
-    /// The answer to the Connect of `at`.
-    Connected {
-        at: usize,
-        connection: usize,
-    },
-    NotConnected {
-        at: usize,
-    },
-    /// A peer connected: the client hears of it.
-    Attempt {
-        at: usize,
-        connection: usize,
-        peer: SocketAddr,
-    },
-    Spliced {
-        connection: usize,
-    },
-    Nothing,
-}
-
-/// A successful Allocate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Granted {
-    pub(crate) relayed: Vec<SocketAddr>,
-    pub(crate) mapped: SocketAddr,
-    pub(crate) lifetime: u64,
-    pub(crate) token: Option<usize>,
-    pub(crate) ticket: Option<usize>,
-    pub(crate) missing: Option<u8>,
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Allocation {
@@ -87,22 +29,6 @@ pub(crate) struct Allocation {
     channels: Vec<(u16, SocketAddr, u64)>,
     /// Packets and bytes of the client, then of its peers.
     pub(crate) traffic: [u64; 4],
-}
-
-#[derive(Clone, Debug)]
-struct Connection {
-    number: usize,
-    control: usize,
-    user: usize,
-    peer: SocketAddr,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Connecting { until: u64 },
-    Awaiting { until: u64 },
-    Spliced { data: usize },
 }
 
 /// One authenticated request.
