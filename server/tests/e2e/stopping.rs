@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::Person;
 use crate::process::Setup;
@@ -43,6 +43,21 @@ async fn logging_out_closes_the_sockets_of_that_login_and_of_no_other() {
     alice.log_out().await;
     assert_eq!(socket.closed().await, Some(REFUSED));
     other.granted(confer_protocol::client::Request::Ping).await;
+}
+
+#[test]
+fn a_private_database_that_dies_ends_the_server_with_the_reason() {
+    let mut setup = Setup::private();
+    let confer = setup.start();
+    let file = setup.data_dir().join("postgres/cluster/postmaster.pid");
+    let text = std::fs::read_to_string(file).expect("it runs");
+    let pid = text.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw);
+    kill_process(pid.expect("the first line is its process id"), Signal::KILL).expect("ours");
+
+    assert_eq!(confer.wait().code(), Some(1));
+    let log = confer.log();
+    assert!(log.contains("the private database ended by itself"), "{log}");
+    drop(setup.start());
 }
 
 #[tokio::test(flavor = "multi_thread")]
