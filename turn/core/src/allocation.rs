@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::credentials::TenantId;
-use crate::frame::CHANNELS;
 use crate::message::TransactionId;
 use crate::policy::{PeerPolicy, canonical};
 use crate::quota::{Rate, TenantLimits};
@@ -109,7 +108,7 @@ struct Channel {
 /// Why a permission or a channel was not installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BindError {
-    /// Outside the range, or number and peer are bound to others (400).
+    /// Number and peer are bound to others (400).
     Inconsistent,
     /// As many as one allocation may hold (508).
     Full,
@@ -189,9 +188,6 @@ impl Allocation {
         limits: &Limits,
         now: Instant,
     ) -> Result<(), BindError> {
-        if !CHANNELS.contains(&number) {
-            return Err(BindError::Inconsistent);
-        }
         self.channels.retain(|channel| channel.expires > now);
         let bound = |channel: &Channel| (channel.number == number, channel.peer == peer);
         if self.channels.iter().map(bound).any(|(number, peer)| number != peer) {

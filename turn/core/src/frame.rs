@@ -5,8 +5,27 @@
 pub const STUN_HEADER: usize = 20;
 /// ChannelData header: channel number and length.
 pub const CHANNEL_HEADER: usize = 4;
-/// Channel numbers a client may bind (RFC 8656, section 12).
-pub const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x4FFF;
+
+/// Channel numbers a client may bind. In either case a frame that begins with 0x40 to 0x7F is
+/// read as ChannelData; on a channel that nobody could bind it goes nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChannelRange {
+    /// 0x4000 to 0x4FFF (RFC 8656, section 12).
+    #[default]
+    Rfc8656,
+    /// 0x4000 to 0x7FFF (RFC 5766, section 11), for old clients that still draw from all of it.
+    Rfc5766,
+}
+
+impl ChannelRange {
+    /// Whether a client may bind this number.
+    pub fn contains(self, number: u16) -> bool {
+        match self {
+            Self::Rfc8656 => (0x4000..=0x4FFF).contains(&number),
+            Self::Rfc5766 => (0x4000..=0x7FFF).contains(&number),
+        }
+    }
+}
 
 /// A packet of a client, told apart but not yet checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +38,7 @@ pub enum Frame<'a> {
 pub fn classify(datagram: &[u8]) -> Option<Frame<'_>> {
     match *datagram.first()? {
         0..=3 if datagram.len() >= STUN_HEADER => Some(Frame::Stun(datagram)),
-        0x40..=0x4F => {
+        0x40..=0x7F => {
             let (header, rest) = datagram.split_first_chunk::<CHANNEL_HEADER>()?;
             let channel = u16::from_be_bytes([header[0], header[1]]);
             let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
@@ -39,14 +58,14 @@ pub fn classify(datagram: &[u8]) -> Option<Frame<'_>> {
 pub fn stream_frame_length(head: &[u8]) -> Result<Option<usize>, NotTurn> {
     let Some(header) = head.first_chunk::<4>() else {
         return match head.first() {
-            None | Some(0..=3 | 0x40..=0x4F) => Ok(None),
+            None | Some(0..=3 | 0x40..=0x7F) => Ok(None),
             Some(_) => Err(NotTurn),
         };
     };
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     match header[0] {
         0..=3 if length % 4 == 0 => Ok(Some(STUN_HEADER + length)),
-        0x40..=0x4F => Ok(Some(CHANNEL_HEADER + length.next_multiple_of(4))),
+        0x40..=0x7F => Ok(Some(CHANNEL_HEADER + length.next_multiple_of(4))),
         _ => Err(NotTurn),
     }
 }
@@ -76,8 +95,8 @@ mod tests {
         assert_eq!(stream_frame_length(&[0x40, 0, 0]), Ok(None));
         assert_eq!(stream_frame_length(&[0x40, 0, 0, 5]), Ok(Some(12)));
         assert_eq!(stream_frame_length(&[0, 1, 0, 8]), Ok(Some(28)));
-        assert_eq!(stream_frame_length(b"SSH-"), Err(NotTurn));
-        assert_eq!(stream_frame_length(b"S"), Err(NotTurn));
+        assert_eq!(stream_frame_length(&[22, 3, 1, 0]), Err(NotTurn));
+        assert_eq!(stream_frame_length(&[0x80]), Err(NotTurn));
     }
 
     #[test]

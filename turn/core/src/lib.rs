@@ -34,6 +34,7 @@ pub mod server;
 
 pub use allocation::{Relayed, Traffic};
 pub use credentials::{Credentials, OauthKey, Tenant, TenantId};
+pub use frame::ChannelRange;
 pub use policy::PeerPolicy;
 pub use quota::TenantLimits;
 pub use server::{

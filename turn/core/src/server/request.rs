@@ -207,6 +207,9 @@ impl Server {
         if !tenant.is_some_and(|tenant| tenant.policy.permits(peer)) {
             return Err(Refusal(code::FORBIDDEN));
         }
+        if !self.config.channels.contains(number) {
+            return Err(Refusal(code::BAD_REQUEST));
+        }
         allocation
             .bind(number, peer, &self.config.limits, request.now.steady)
             .map_err(bind_refusal)?;

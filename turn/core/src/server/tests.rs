@@ -1,6 +1,7 @@
 use super::*;
 use crate::allocation::Relayed;
 use crate::credentials::{Credentials, Tenant, ephemeral_password};
+use crate::frame::ChannelRange;
 use crate::integrity::{Algorithm, Key, PasswordAlgorithm};
 use crate::message::{TransactionId, Writer, attribute};
 use std::time::Duration;
@@ -360,6 +361,22 @@ fn channels_outside_the_range_or_bound_elsewhere_get_400() {
         let got = world.request(Method::ChannelBind, channel(number, address));
         assert_eq!(got, Answer::Error(400), "{number:#x} {address}");
     }
+}
+
+#[test]
+fn the_older_channel_range_is_a_setting() {
+    let channels = ChannelRange::Rfc5766;
+    let mut world = world_of(Config { channels, ..config(vec![tenant()]) });
+    let relayed = world.allocate();
+    assert_eq!(world.request(Method::ChannelBind, channel(0x7FFF, "8.8.8.8:53")), Answer::Success);
+    assert_eq!(
+        world.send(&[0x7F, 0xFF, 0, 1, b'a']),
+        Verdict::ToPeer { relayed, peer: at("8.8.8.8:53"), payload: 4..5, dont_fragment: false }
+    );
+    assert_eq!(
+        world.request(Method::ChannelBind, channel(0x8000, "8.8.4.4:53")),
+        Answer::Error(400)
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::allocation::{Relayed, Traffic};
 use crate::credentials::{Credentials, TenantId};
+use crate::frame::ChannelRange;
 
 /// How a client reaches the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -287,7 +288,7 @@ pub struct Behaviour {
 /// How the relay behaves.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Tells servers of one process apart; see [`owner`](super::owner).
+    /// Tells servers of one process apart; see [`owner`](fn@super::owner).
     pub shard: u8,
     pub credentials: Credentials,
     /// Proves nonces, tickets and tokens; random per process or shared by a fleet.
@@ -298,6 +299,9 @@ pub struct Config {
     pub default_lifetime: Duration,
     /// Longest lifetime a client gets.
     pub max_lifetime: Duration,
+    /// Which channel numbers clients may bind. The older, wider range helps clients that were
+    /// written for RFC 5766 only, coturn's test client up to 4.6 among them.
+    pub channels: ChannelRange,
     /// Whether TCP allocations (RFC 6062) are served. Off by default: they reach any TCP service.
     pub tcp_relay: bool,
     /// Whether allocations may move to another five-tuple (RFC 8016).
@@ -318,6 +322,7 @@ impl Default for Config {
             limits: Limits::default(),
             default_lifetime: Duration::from_secs(600),
             max_lifetime: Duration::from_secs(3600),
+            channels: ChannelRange::default(),
             tcp_relay: false,
             mobility: true,
             alternate_server: None,
