@@ -2,7 +2,7 @@
 //! Postgres share one machine; no HTTP and no WebSocket in between.
 //!
 //! `cargo bench -p confer-chat --bench send`. It starts a durable Postgres of its own in a temporary
-//! directory (`BENCH_DATABASE_URL` names another server, whose role may create databases) and
+//! directory (`BENCH_DATABASE_URL` names another server and a superuser) and
 //! merges its figures into `target/bench/summary.json` (`BENCH_SUMMARY` names another file).
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports to whoever started it")]

@@ -45,7 +45,7 @@ impl Database {
         }
     }
 
-    /// A migrated database nobody wrote to.
+    /// A migrated database nobody wrote to, on a server with nothing left to do.
     pub(crate) async fn fresh(&self) -> PgPool {
         let name = format!("confer_bench_{}", Uuid::new_v4().simple());
         let mut connection = self.options.connect().await.expect("the server lives");
@@ -53,6 +53,9 @@ impl Database {
             .execute(AssertSqlSafe(format!("CREATE DATABASE \"{name}\"")))
             .await
             .expect("the role may create databases");
+        // What the last load wrote is on disk, and its log files are there to be used again: making
+        // new ones stalls every commit, on a new server only.
+        connection.execute("CHECKPOINT").await.expect("the role is a superuser");
         connection.close().await.expect("the server lives");
         let pool = PgPoolOptions::new()
             .max_connections(POOL_SIZE)

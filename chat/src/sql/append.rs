@@ -180,12 +180,20 @@ pub(crate) async fn append(
     Ok(())
 }
 
-/// What a writer's connection is set to: a node that freezes inside a transaction must not hold
-/// its locks for longer than this, nor wait for such a node for ever.
+/// What a writer's connection is set to.
+///
+/// A node that freezes inside a transaction must not hold its locks for longer than this, nor wait
+/// for such a node for ever. And every statement here is a probe by key for each of its rows; while
+/// a table is young, or its statistics are old, the planner would rather read all of it once per
+/// batch.
 pub(crate) async fn prepare_connection(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query(
         "SELECT set_config('idle_in_transaction_session_timeout', '5s', false),
-                set_config('lock_timeout', '5s', false)",
+                set_config('lock_timeout', '5s', false),
+                set_config('plan_cache_mode', 'force_generic_plan', false),
+                set_config('enable_seqscan', 'off', false),
+                set_config('enable_hashjoin', 'off', false),
+                set_config('enable_mergejoin', 'off', false)",
     )
     .execute(connection)
     .await?;
