@@ -61,16 +61,24 @@ impl CommandQueue {
         Ok(())
     }
 
-    /// Moves what waits into `taken`, which must be empty. Rearms the bell first, so that what
-    /// comes meanwhile rings again.
+    /// Moves what waits into `taken`, which must be empty.
+    ///
+    /// The flag goes down first, so that what comes meanwhile rings again.
     pub(crate) fn take(&self, taken: &mut VecDeque<MediaCommand>) {
         debug_assert!(taken.is_empty());
         if self.rung.swap(false, Ordering::AcqRel) {
-            let mut count = [0; 8];
-            // Nothing to read means that the bell was not heard yet, which is as good.
-            let _unheard = rustix::io::read(&self.bell, &mut count);
             std::mem::swap(&mut *self.lock(), taken);
         }
+    }
+
+    /// Quiets the bell once it was heard; [`CommandQueue::take`] must follow before the next wait.
+    ///
+    /// Only here, never in `take`: a ring that was counted away after the flag went down would
+    /// leave the flag up with a silent bell, and no later command would wake the thread.
+    pub(crate) fn heard(&self) {
+        let mut count = [0; 8];
+        // Nothing to read means that somebody else's wait was interrupted, which is as good.
+        let _count = rustix::io::read(&self.bell, &mut count);
     }
 
     /// Asks the thread to end.
@@ -99,7 +107,7 @@ impl CommandQueue {
 
     fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
-            // The count cannot overflow: the thread reads it before this writes again.
+            // The count cannot overflow: it grows once for each time the thread takes.
             let _rung = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
         }
     }
@@ -140,8 +148,35 @@ mod tests {
             queue.take(&mut taken);
             assert_eq!(taken.len(), 2);
             taken.clear();
+            queue.heard();
             assert!(!rings(&queue));
         }
+    }
+
+    #[test]
+    fn no_command_is_missed_however_threads_meet() {
+        const COMMANDS: usize = 20_000;
+        let queue = CommandQueue::new().expect("there is an eventfd");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..COMMANDS {
+                    // Goodbyes are never refused.
+                    assert_eq!(queue.push(command(MediaAction::Leave)), Ok(()));
+                }
+            });
+            // Far more than it takes; reached only when a ring was missed.
+            let patience = rustix::event::Timespec { tv_sec: 20, tv_nsec: 0 };
+            let (mut taken, mut count) = (VecDeque::new(), 0);
+            while count < COMMANDS {
+                let bell = queue.bell();
+                let mut fds = [PollFd::new(&bell, PollFlags::IN)];
+                assert_eq!(poll(&mut fds, Some(&patience)), Ok(1));
+                queue.heard();
+                queue.take(&mut taken);
+                count += taken.len();
+                taken.clear();
+            }
+        });
     }
 
     #[test]

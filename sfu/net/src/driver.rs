@@ -117,7 +117,8 @@ impl Driver {
     }
 
     fn wait(&self, turn: &Turn, publish_at: Instant) {
-        if turn.more_datagrams || !turn.commands.is_empty() {
+        // A stop that came after the loop looked has rung a bell that was rung already.
+        if turn.more_datagrams || !turn.commands.is_empty() || self.commands.is_stopping() {
             return;
         }
         let now = Instant::now();
@@ -135,6 +136,9 @@ impl Driver {
         let mut ready = [PollFd::new(&port, PollFlags::IN), PollFd::new(&bell, PollFlags::IN)];
         // An interrupted wait is a short one.
         let _ready = poll(&mut ready, timeout.as_ref());
+        if ready[1].revents().contains(PollFlags::IN) {
+            self.commands.heard();
+        }
     }
 }
 
