@@ -36,9 +36,6 @@ pub enum CertificateError {
     /// The key is of no kind we know, or is another certificate's.
     #[error("the certificate and its private key do not fit")]
     Mismatch(#[source] rustls::Error),
-    /// DTLS takes keys in PKCS #8 only.
-    #[error("the private key is not one that DTLS can use")]
-    Key,
 }
 
 /// The certificate of the moment. New handshakes see it; connections that stand are left alone.

@@ -23,7 +23,7 @@ pub struct Config {
     pub threads: u16,
     /// Bytes that the kernel may hold for each UDP socket; it may grant less.
     pub socket_buffer: usize,
-    /// What clients over TLS and DTLS are shown; without it these are not served.
+    /// What clients over TLS are shown; without it TLS is not served.
     pub certificate: Option<Certificate>,
     /// Load balancers whose PROXY headers are believed. Connections from there must have one.
     pub proxies: Vec<IpNet>,
@@ -36,7 +36,7 @@ pub struct Config {
 
 /// An address that clients reach, and in what they may speak there.
 ///
-/// UDP and DTLS share a port, and so do TCP and TLS: the first byte tells them apart.
+/// TCP and TLS share a port: the first byte tells them apart. DTLS is refused until it is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     pub address: SocketAddr,
@@ -50,7 +50,7 @@ impl Listener {
     }
 
     pub(crate) fn datagrams(&self) -> bool {
-        self.serves(Transport::Udp) || self.serves(Transport::Dtls)
+        self.serves(Transport::Udp)
     }
 
     pub(crate) fn streams(&self) -> bool {
@@ -130,8 +130,13 @@ pub enum StartError {
         #[source]
         cause: io::Error,
     },
-    /// TLS or DTLS is to be served, and there is nothing to show.
-    #[error("{address} shall serve TURN over TLS or DTLS, but there is no certificate")]
+    /// DTLS is asked for, which this version does not serve.
+    #[error(
+        "{address} shall serve TURN over DTLS, which this version cannot; name udp, tcp or tls"
+    )]
+    NoDtls { address: SocketAddr },
+    /// TLS is to be served, and there is nothing to show.
+    #[error("{address} shall serve TURN over TLS, but there is no certificate")]
     NoCertificate { address: SocketAddr },
     #[error("the certificate for TURN cannot be used")]
     Certificate(#[from] CertificateError),

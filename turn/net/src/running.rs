@@ -84,6 +84,9 @@ pub async fn start(config: Config) -> Result<(TurnHandle, Running), StartError> 
         threads => usize::from(threads),
     };
     let threads = threads.min(MOST_THREADS);
+    if let Some(at) = config.listen.iter().find(|at| at.serves(Transport::Dtls)) {
+        return Err(StartError::NoDtls { address: at.address });
+    }
     let tls = |at: &&Listener| at.serves(Transport::Tls);
     let certificates = match (&config.certificate, config.listen.iter().find(tls)) {
         (None, Some(at)) => return Err(StartError::NoCertificate { address: at.address }),

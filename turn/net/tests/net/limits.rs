@@ -35,6 +35,15 @@ async fn when_all_ports_are_taken_a_client_is_told_508() {
 }
 
 #[tokio::test]
+async fn a_transport_that_is_not_served_is_refused_at_the_start() {
+    let listener =
+        Listener { address: (V4, 0).into(), transports: vec![Transport::Udp, Transport::Dtls] };
+    let config = Config { listen: vec![listener], ..Config::default() };
+    let error = start(config).await.map(|_| ()).expect_err("DTLS is not served").to_string();
+    assert!(error.contains("DTLS") && error.contains("tls"), "{error}");
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named_whatever_it_is_used_for() {
     for threads in [1, 2] {
         let (handle, running) = relay(|config| config.threads = threads).await;
