@@ -107,6 +107,16 @@ fn rfc_8489_b_1_the_userhash_request_verifies_with_sha_256() {
     assert!(verifies(&sample, &key));
 }
 
+#[test]
+fn a_fingerprint_follows_the_formula() {
+    let mut message = Vec::new();
+    let mut writer = Writer::begin(&mut message, Class::Request, Method::Binding, &[5; 12]);
+    writer.bytes(attribute::SOFTWARE, b"odd").fingerprint();
+    assert!(fingerprint_holds(&message));
+    message[9] ^= 1;
+    assert!(!fingerprint_holds(&message));
+}
+
 /// One port is enough here.
 struct OnePort;
 
