@@ -97,8 +97,11 @@ pub(crate) async fn ranges(
                AND e.event_seq > r.after_event AND e.event_seq <= r.until_event
              ORDER BY e.event_seq LIMIT $4
          ) e
-         LEFT JOIN messages m ON m.conversation_id = e.conversation_id AND m.seq = e.seq
-         LEFT JOIN users u ON u.id = e.user_id
+         LEFT JOIN LATERAL (
+             SELECT * FROM messages
+             WHERE conversation_id = e.conversation_id AND seq = e.seq LIMIT 1
+         ) m ON true
+         LEFT JOIN LATERAL (SELECT name, guest FROM users WHERE id = e.user_id LIMIT 1) u ON true
          ORDER BY e.conversation_id, e.event_seq",
     )
     .bind(ranges.iter().map(|range| range.conversation.0).collect::<Vec<Uuid>>())

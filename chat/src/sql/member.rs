@@ -153,7 +153,7 @@ pub(crate) async fn of(
              WHERE conversation_id = k.id AND removed_event IS NULL
              ORDER BY joined_event, user_id LIMIT $2
          ) p
-         LEFT JOIN users u ON u.id = p.user_id
+         LEFT JOIN LATERAL (SELECT name, guest FROM users WHERE id = p.user_id LIMIT 1) u ON true
          ORDER BY p.conversation_id, p.joined_event, p.user_id",
     )
     .bind(conversations)

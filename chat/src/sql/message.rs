@@ -58,14 +58,20 @@ pub(crate) async fn page(
         Page::Before(seq) => (
             "SELECT m.conversation_id, m.seq, m.id, m.client_id, m.sender_id, u.name AS sender_name,
                     u.guest AS sender_guest, m.body, m.reply_to, m.created_at
-             FROM messages m LEFT JOIN users u ON u.id = m.sender_id
+             FROM messages m
+             LEFT JOIN LATERAL (
+                 SELECT name, guest FROM users WHERE id = m.sender_id LIMIT 1
+             ) u ON true
              WHERE m.conversation_id = $1 AND m.seq < $2 ORDER BY m.seq DESC LIMIT $3",
             seq,
         ),
         Page::After(seq) => (
             "SELECT m.conversation_id, m.seq, m.id, m.client_id, m.sender_id, u.name AS sender_name,
                     u.guest AS sender_guest, m.body, m.reply_to, m.created_at
-             FROM messages m LEFT JOIN users u ON u.id = m.sender_id
+             FROM messages m
+             LEFT JOIN LATERAL (
+                 SELECT name, guest FROM users WHERE id = m.sender_id LIMIT 1
+             ) u ON true
              WHERE m.conversation_id = $1 AND m.seq > $2 ORDER BY m.seq LIMIT $3",
             seq,
         ),
@@ -88,8 +94,10 @@ pub(crate) async fn newest(
         "SELECT m.conversation_id, m.seq, m.id, m.client_id, m.sender_id, u.name AS sender_name,
                 u.guest AS sender_guest, m.body, m.reply_to, m.created_at
          FROM conversations c
-         JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
-         LEFT JOIN users u ON u.id = m.sender_id
+         CROSS JOIN LATERAL (
+             SELECT * FROM messages WHERE conversation_id = c.id AND seq = c.last_seq LIMIT 1
+         ) m
+         LEFT JOIN LATERAL (SELECT name, guest FROM users WHERE id = m.sender_id LIMIT 1) u ON true
          WHERE c.id = ANY($1)",
     )
     .bind(conversations)

@@ -2,6 +2,9 @@
 //!
 //! Statements are checked by running them: each has a test on a real server. Callers pass a
 //! connection when they are inside a transaction and the pool when they are not.
+//!
+//! What a few rows need of a large table they fetch with `LATERAL (… LIMIT 1)`: a probe by key for
+//! each, where a plain join leaves the planner free to read the whole table instead.
 
 pub(crate) mod append;
 pub(crate) mod conversation;

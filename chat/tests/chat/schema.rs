@@ -2,11 +2,12 @@
 
 use confer_bus::Bus;
 use confer_chat::{ChatService, Config};
+use confer_protocol::chat::HistoryQuery;
 use confer_testdb::TestDatabase;
 use sqlx::ConnectOptions;
 use tokio::task::JoinSet;
 
-use crate::support::{setup, text};
+use crate::support::{cursor, setup, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_nodes_that_start_at_once_apply_each_migration_once() {
@@ -37,6 +38,7 @@ async fn several_nodes_that_start_at_once_apply_each_migration_once() {
 async fn a_young_database_is_probed_by_key_and_never_read_from_end_to_end() {
     let setup = setup().await;
     let (alice, bob, room) = setup.room_of_two().await;
+    let reader = bob.clone();
     let mut senders = JoinSet::new();
     for sender in [alice, bob] {
         for _ in 0..10 {
@@ -49,6 +51,16 @@ async fn a_young_database_is_probed_by_key_and_never_read_from_end_to_end() {
         }
     }
     senders.join_all().await;
+    // Reads as often as it takes for statements to be planned once and for all.
+    for _ in 0..20 {
+        let reader = &reader;
+        let cursors = vec![cursor(room.conversation(), 2)];
+        let synced = setup.service.sync(reader, Some(setup.service.epoch()), cursors).await;
+        assert_eq!(synced.expect("synced").0.conversations[0].events.len(), 300);
+        setup.service.conversations(reader).await.expect("readable");
+        let query = HistoryQuery::default();
+        setup.service.history(reader, room.conversation(), query).await.expect("readable");
+    }
     let (options, pool) = (setup.database.options(), setup.pool());
     setup.running.stop().await;
     pool.close().await;
