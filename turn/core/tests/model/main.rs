@@ -17,7 +17,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use harness::Harness;
 
-/// Sequences of up to 60 operations each.
+/// Sequences of up to 100 operations each.
 const CASES: u32 = 1_000;
 
 #[test]

@@ -124,13 +124,15 @@ pub(crate) struct Ask {
 }
 
 pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    prop::collection::vec(operation(), 1..60)
+    prop::collection::vec(operation(), 1..100)
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
     use Operation as O;
-    let at = || 0..CLIENTS;
-    let peer = || 0..PEERS;
+    // Mostly few clients and peers, so that things happen to the same ones.
+    let at = || prop_oneof![4 => Just(0), 3 => Just(3), 2 => 0..CLIENTS];
+    let stream = || prop_oneof![2 => Just(3), 1 => 3..CLIENTS];
+    let peer = || prop_oneof![3 => Just(0), 2 => 0..PEERS];
     let length = || 0..1200usize;
     prop_oneof![
         6 => (at(), who(), ask()).prop_map(|(at, who, ask)| O::Allocate { at, who, ask }),
@@ -144,7 +146,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(at, who, peers)| O::Permit { at, who, peers }),
         4 => (at(), who(), channel(), maybe(peer()))
             .prop_map(|(at, who, channel, peer)| O::BindChannel { at, who, channel, peer }),
-        2 => (3..CLIENTS, who(), maybe(peer()))
+        2 => (stream(), who(), maybe(peer()))
             .prop_map(|(at, who, peer)| O::Connect { at, who, peer }),
         2 => (at(), who(), 0..4usize)
             .prop_map(|(at, who, connection)| O::BindConnection { at, who, connection }),
@@ -161,7 +163,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..4usize).prop_map(|connection| O::PeerGone { connection }),
         1 => (3..CLIENTS).prop_map(|at| O::Disconnect { at }),
         1 => (0..3usize).prop_map(|user| O::Kick { user }),
-        3 => prop_oneof![0..10u64, 29..31u64, 59..61u64, 299..301u64, 599..601u64, 3599..3601u64]
+        3 => prop_oneof![0..10u64, 29..31u64, 59..61u64, 299..301u64, 299..302u64, 599..601u64, 3599..3601u64]
             .prop_map(|seconds| O::Wait { seconds }),
         1 => any::<bool>().prop_map(|strict| O::Policy { strict }),
     ]
@@ -223,6 +225,6 @@ fn channel() -> impl Strategy<Value = Option<u16>> {
     ]
 }
 
-fn maybe(number: std::ops::Range<usize>) -> impl Strategy<Value = Option<usize>> {
+fn maybe(number: impl Strategy<Value = usize>) -> impl Strategy<Value = Option<usize>> {
     prop_oneof![12 => number.prop_map(Some), 1 => Just(None)]
 }
