@@ -69,7 +69,7 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug, Default)]
 pub(crate) struct ServeArgs {
-    /// Parts to run, separated by commas: signaling, sfu, chat [default: all].
+    /// Parts to run, separated by commas: signaling, sfu, chat, turn [default: all].
     #[arg(long, value_name = "LIST")]
     roles: Option<String>,
 

@@ -1,5 +1,6 @@
 //! What the person who started the server reads: what was made, where to go, how others get there.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,11 +26,26 @@ pub(crate) fn greeting(config: &Config, server: &Server) -> String {
         }
     }
     line(format_args!("\n  data      {}", server.data_dir().display()));
-    line(format_args!("  database  {}", server.database_description()));
+    if let Some(database) = server.database_description() {
+        line(format_args!("  database  {database}"));
+    }
     if !server.media_addresses().is_empty() {
         let ports = server.media_addresses().iter().map(|address| address.port().to_string());
         let ports: Vec<String> = ports.collect();
         line(format_args!("  media     UDP port {} (open it in the firewall)", ports.join(", ")));
+    }
+
+    if !server.relay_addresses().is_empty() {
+        let ports = server.relay_addresses().iter().map(|address| address.port());
+        let ports: BTreeSet<String> = ports.map(|port| port.to_string()).collect();
+        let ports = Vec::from_iter(ports).join(", ");
+        let (first, last) = (config.turn.relay_ports.start(), config.turn.relay_ports.end());
+        line(format_args!("  relay     UDP and TCP port {ports}, relays on UDP {first}-{last}"));
+    }
+    if !config.keeps_data() {
+        line(format_args!("\nA relay and nothing else. Metrics: {}", own_url(config, server)));
+        line(format_args!("\nCtrl-C stops it."));
+        return text;
     }
 
     let (own, others) = addresses(config, server.listen());
@@ -58,6 +74,11 @@ pub(crate) fn greeting(config: &Config, server: &Server) -> String {
     }
     line(format_args!("\nCtrl-C stops it."));
     text
+}
+
+fn own_url(config: &Config, server: &Server) -> String {
+    let (own, _) = addresses(config, server.listen());
+    format!("{own}/metrics")
 }
 
 /// The address for this machine, and those for others, if they can use any.

@@ -65,9 +65,14 @@ fn serve(sources: &Sources) -> Result<(), Failure> {
             server = Server::assemble(&config, &stop) => server?,
             () = stop.soft.cancelled() => return Ok(()),
         };
+        let hangups = assemble::hangups();
         print(&greeting::greeting(&config, &server));
         // 4. Run, and 5. drain.
-        server.run(&stop).await.map_err(|error| Failure::Other(error.into()))
+        let watching = assemble::watch(server.reload(), hangups, sources.clone(), config);
+        tokio::select! {
+            ended = server.run(&stop) => ended.map_err(|error| Failure::Other(error.into())),
+            () = watching => Ok(()),
+        }
     })
 }
 

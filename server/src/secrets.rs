@@ -41,6 +41,8 @@ pub(crate) struct Secrets {
     pub(crate) tokens: Secret,
     /// Refresh tokens and their successors are derived with it.
     pub(crate) refresh: Secret,
+    /// The relay's credentials are derived with it, unless the operator has one.
+    pub(crate) turn: Secret,
     /// The files that this start made.
     pub(crate) made: Vec<PathBuf>,
 }
@@ -57,7 +59,8 @@ impl Secrets {
         }
         let mut made = Vec::new();
         let mut key = |name: &str| read_or_make(dir.join(name), &mut made);
-        Ok(Self { tokens: key("token-key")?, refresh: key("refresh-key")?, made })
+        let (tokens, refresh) = (key("token-key")?, key("refresh-key")?);
+        Ok(Self { tokens, refresh, turn: key("turn-key")?, made })
     }
 }
 
@@ -103,7 +106,7 @@ mod tests {
     fn keys_are_made_once_and_kept() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let first = Secrets::open(dir.path()).expect("fresh keys");
-        assert_eq!(first.made.len(), 2);
+        assert_eq!(first.made.len(), 3);
         assert_ne!(first.tokens, first.refresh);
 
         let second = Secrets::open(dir.path()).expect("the same keys");

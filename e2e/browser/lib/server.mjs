@@ -57,6 +57,7 @@ export class Server {
       ...['--listen', `127.0.0.1:${port}`],
       ...['--udp-port', String(udpPort)],
       ...['--announce', '127.0.0.1', '--set', 'rtc.listen=127.0.0.1'],
+      ...['--set', 'turn.listen=127.0.0.1:0'],
       ...args,
     ];
   }

@@ -1,8 +1,10 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use confer_protocol::media::MediaEvent;
 use confer_sfu_net::{SfuHandle, StartError};
 use confer_signaling_core::ports::MediaPlane;
+use confer_turn_net::TurnHandle;
 use tokio::sync::mpsc;
 
 use super::translate;
@@ -11,7 +13,8 @@ use crate::ports::{self, NoMedia};
 
 /// The media plane, or what stands in its place.
 pub(super) struct Media {
-    pub(super) plane: Arc<dyn MediaPlane>,
+    /// Where the events of a media plane that is not there would come from.
+    silent: Option<mpsc::Sender<MediaEvent>>,
     pub(super) events: mpsc::Receiver<MediaEvent>,
     pub(super) handle: Option<SfuHandle>,
     pub(super) running: Option<confer_sfu_net::Running>,
@@ -21,12 +24,23 @@ impl Media {
     /// Starts the media threads if this process is to carry media.
     pub(super) fn start(config: &Config) -> Result<Self, StartError> {
         if !config.runs(Role::Sfu) {
-            let (events_end, events) = mpsc::channel(1);
-            let plane = Arc::new(NoMedia { _events: events_end });
-            return Ok(Self { plane, events, handle: None, running: None });
+            let (silent, events) = mpsc::channel(1);
+            return Ok(Self { silent: Some(silent), events, handle: None, running: None });
         }
         let (handle, events, running) = confer_sfu_net::start(translate::sfu(config))?;
-        let plane = Arc::new(ports::Media(handle.clone()));
-        Ok(Self { plane, events, handle: Some(handle), running: Some(running) })
+        Ok(Self { silent: None, events, handle: Some(handle), running: Some(running) })
+    }
+
+    /// What signaling commands.
+    pub(super) fn plane(&mut self, relay: Option<TurnHandle>) -> Arc<dyn MediaPlane> {
+        match (self.handle.clone(), self.silent.take()) {
+            (Some(sfu), _) => Arc::new(ports::Media { sfu, relay }),
+            (None, silent) => Arc::new(NoMedia { _events: silent }),
+        }
+    }
+
+    /// Where media is received, by thread; empty where this process carries none.
+    pub(super) fn addresses(&self) -> &[SocketAddr] {
+        self.running.as_ref().map_or(&[], confer_sfu_net::Running::local_addresses)
     }
 }

@@ -2,40 +2,37 @@
 //! apart in the opposite order.
 
 mod media;
+mod relay;
+mod reload;
 mod revocation;
 mod router;
+mod service;
 mod translate;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use confer_accounts::{Accounts, ApiKeys, Clock};
-use confer_bus::{Bus, RedisConfig};
-use confer_chat::ChatService;
 use confer_protocol::error::ErrorBody;
-use confer_signaling_net::{Ports, Signaling};
+use confer_turn_net::TurnHandle;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api_key::{ApiKey, ApiKeyError};
-use crate::clock;
-use crate::config::{Config, DatabasePlace, Role};
+use crate::api_key::ApiKeyError;
+use crate::config::{Config, Role};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::database::{Database, DatabaseError, blocking};
+use crate::database::{Database, DatabaseError};
 use crate::http::listener::{self, BindError};
 use crate::http::serve::{Terms, serve};
-use crate::http::tls::{self, TlsError};
+use crate::http::tls::{self, Tls, TlsError};
 use crate::lifecycle::Stop;
-use crate::ports::{Chat, Directory, Rooms};
 use crate::secrets::{SecretError, Secrets};
 use media::Media;
-
-/// How often a private database is looked at.
-const DATABASE_LOOK: Duration = Duration::from_secs(1);
+use relay::Relay;
+pub(crate) use reload::{RELOADS, Reload, hangups, watch};
+use service::ServiceParts;
 
 /// Why the server did not start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +53,8 @@ pub(crate) enum StartError {
     StopDatabase(#[from] confer_postgres::StopError),
     #[error(transparent)]
     Media(#[from] confer_sfu_net::StartError),
+    #[error(transparent)]
+    Relay(#[from] confer_turn_net::StartError),
     #[error("`redis.url` cannot be used; write redis://host:port")]
     Bus(#[from] confer_bus::BusError),
     #[error(transparent)]
@@ -83,30 +82,25 @@ pub(crate) struct Server {
     terms: Terms,
     router: Router,
     parts: Parts,
+    reload: Reload,
     /// What this start made in the data directory.
     pub(crate) made: Vec<PathBuf>,
 }
 
 /// What has to be stopped, in this order.
 struct Parts {
-    signaling: Option<Signaling>,
-    accounts: confer_accounts::Running,
-    chat: confer_chat::Running,
-    media: Option<confer_sfu_net::Running>,
-    database: Database,
+    relay: Option<RelayParts>,
+    service: Option<ServiceParts>,
     data_dir: DataDir,
     /// Ends with this.
     _tasks: JoinSet<()>,
 }
 
-/// What the routes are made of.
-struct Services {
-    accounts: Accounts,
-    chat: ChatService,
-    signaling: Option<Signaling>,
-    sfu: Option<confer_sfu_net::SfuHandle>,
-    bus: Bus,
-    pool: sqlx::PgPool,
+/// The relay, and how long it may go on when the process is told to stop.
+struct RelayParts {
+    handle: TurnHandle,
+    running: confer_turn_net::Running,
+    drain_timeout: Duration,
 }
 
 impl Server {
@@ -115,63 +109,63 @@ impl Server {
     pub(crate) async fn assemble(config: &Config, stop: &Stop) -> Result<Self, StartError> {
         let data_dir = DataDir::open(&config.data_dir)?;
         let secrets = Secrets::open(data_dir.path())?;
-        let tls = tls::acceptor(&config.tls, config.public_url.as_deref(), data_dir.path())?;
+        let public_url = config.public_url.as_deref();
+        let certificate = tls::certificate(&config.tls, public_url, data_dir.path())?;
+        let tls = certificate.as_ref().map(Tls::new).transpose()?;
         let listener = listener::bind(&config.http.listen).await?;
         let listen = listener.local_addr().map_err(BindError::Lost)?;
         let media = Media::start(config)?;
-        let bus = bus(config)?;
-        let database = Database::open(&config.database, data_dir.path()).await?;
-        let pool = database.pool.clone();
-
-        let made_key = keep_api_key(config, &data_dir, &database).await?;
-        let (chat, chat_running) =
-            ChatService::start(pool.clone(), bus.clone(), config.chat.clone()).await?;
-        let (accounts, accounts_running) = Accounts::start(
-            pool.clone(),
-            Arc::new(Rooms(chat.clone())),
-            translate::keys(&secrets),
-            config.accounts.clone(),
-            Clock::new(clock::now),
-        )
-        .await
-        .map_err(StartError::Accounts)?;
-        let (signaling, socket_route) = config
-            .runs(Role::Signaling)
-            .then(|| {
-                let (accounts, turn) = (accounts.clone(), config.turn.clone());
-                let directory = Directory { accounts, chat: chat.clone(), turn };
-                let chat = Arc::new(Chat(chat.clone()));
-                let ports = Ports { media: media.plane, chat, directory: Arc::new(directory) };
-                confer_signaling_net::start(ports, media.events, translate::signaling(config))
-            })
-            .unzip();
-        let mut tasks = JoinSet::new();
-        if let Some(signaling) = &signaling {
-            tasks.spawn(revocation::enforce(accounts.ended(), signaling.clone()));
-        }
-
-        let services =
-            Services { accounts, chat, signaling: signaling.clone(), sfu: media.handle, bus, pool };
-        let router = router::router(config, services, socket_route, stop.soft.clone());
-        let made = secrets.made.into_iter().chain(made_key).collect();
-        let parts = Parts {
-            signaling,
-            accounts: accounts_running,
-            chat: chat_running,
-            media: media.running,
-            database,
-            data_dir,
-            _tasks: tasks,
+        let relay = if config.runs(Role::Turn) {
+            let reached = relay::media_endpoints(config, media.addresses());
+            let own_secret = secrets.turn.clone();
+            Some(Relay::start(config, own_secret, certificate, listen, reached).await?)
+        } else {
+            None
         };
-        Ok(Self { listener, listen, terms: translate::terms(config, tls), router, parts, made })
+
+        let mut tasks = JoinSet::new();
+        let turn = relay.as_ref().map(|relay| relay.handle.clone());
+        let mut made = secrets.made.clone();
+        let (service, services, socket_route) = if config.keeps_data() {
+            let ice = relay::announced(config, relay.as_ref().map(|relay| &relay.shape));
+            let begun =
+                service::start(config, &data_dir, &secrets, media, ice, turn.clone()).await?;
+            if let Some(signaling) = &begun.parts.signaling {
+                let ended = begun.services.accounts.ended();
+                tasks.spawn(revocation::enforce(ended, signaling.clone(), turn.clone()));
+            }
+            made.extend(begun.made);
+            (Some(begun.parts), Some(begun.services), begun.socket_route)
+        } else {
+            (None, None, None)
+        };
+
+        let router =
+            router::router(config, services, turn.clone(), socket_route, stop.soft.clone());
+        let shared = turn.filter(|_| config.turn.share_http_port);
+        let acceptor = tls.as_ref().map(|tls| tls.acceptor(shared.is_some())).transpose()?;
+        let reload = Reload {
+            tls,
+            relay: relay.as_ref().map(|relay| (relay.handle.clone(), relay.shape.clone())),
+            data_dir: data_dir.path().to_owned(),
+        };
+        let relay = relay.map(|relay| RelayParts {
+            handle: relay.handle,
+            running: relay.running,
+            drain_timeout: config.turn.drain_timeout,
+        });
+        let parts = Parts { relay, service, data_dir, _tasks: tasks };
+        let terms = translate::terms(config, acceptor, shared);
+        Ok(Self { listener, listen, terms, router, parts, reload, made })
     }
 
     pub(crate) fn data_dir(&self) -> &Path {
         self.parts.data_dir.path()
     }
 
-    pub(crate) fn database_description(&self) -> &str {
-        &self.parts.database.description
+    /// Where messages are kept; `None` where this process keeps nothing.
+    pub(crate) fn database_description(&self) -> Option<&str> {
+        self.parts.service.as_ref().map(|service| service.database.description.as_str())
     }
 
     pub(crate) fn listen(&self) -> SocketAddr {
@@ -180,7 +174,18 @@ impl Server {
 
     /// Where media is received, by thread; empty where this process carries none.
     pub(crate) fn media_addresses(&self) -> &[SocketAddr] {
-        self.parts.media.as_ref().map_or(&[], confer_sfu_net::Running::local_addresses)
+        let media = self.parts.service.as_ref().and_then(|service| service.media.as_ref());
+        media.map_or(&[], confer_sfu_net::Running::local_addresses)
+    }
+
+    /// Where the relay listens; empty where there is none.
+    pub(crate) fn relay_addresses(&self) -> &[SocketAddr] {
+        self.parts.relay.as_ref().map_or(&[], |relay| relay.handle.listening())
+    }
+
+    /// What a change of the configuration is carried to.
+    pub(crate) fn reload(&self) -> Reload {
+        self.reload.clone()
     }
 
     /// Serves until the first signal, then lets go of everything. Says how that went.
@@ -190,32 +195,57 @@ impl Server {
         let serving = tokio::spawn(serve(self.listener, self.router, self.terms, closing.clone()));
         let outcome = tokio::select! {
             () = stop.soft.cancelled() => Ok(()),
-            ended = database_ended(&self.parts) => Err(ended),
+            ended = service::database_ended(self.parts.service.as_ref(), &self.parts.data_dir) => {
+                Err(ended)
+            }
         };
 
         // Readiness fails from here on, also when no signal said so.
         stop.soft.cancel();
         tracing::info!("draining");
-        let Parts { signaling, accounts, chat, media, database, data_dir, _tasks } = self.parts;
+        let Parts { relay, service, data_dir, _tasks } = self.parts;
+        let (service, database) = service.map(ServiceParts::split).unzip();
         let drained = stop.drained(async move {
+            let relay = relay.map(|relay| tokio::spawn(relay.drain()));
             // New sockets are refused and open ones told while HTTP still answers.
-            if let Some(signaling) = &signaling {
+            if let Some(signaling) = service.as_ref().and_then(|parts| parts.signaling.as_ref()) {
                 signaling.drain().await;
             }
             closing.cancel();
             let _ = serving.await;
-            accounts.stop().await;
-            chat.stop().await;
-            if let Some(media) = media {
-                blocking(|| media.stop()).await;
+            if let Some(service) = service {
+                service.stop().await;
+            }
+            if let Some(relay) = relay {
+                // A panic in it was reported when it happened.
+                let _ = relay.await;
             }
         });
         if !drained.await {
             tracing::warn!("stopped before everything was drained");
         }
-        let closed = database.close().await;
+        let closed = match database {
+            Some(database) => database.close().await,
+            None => Ok(()),
+        };
         drop(data_dir);
         outcome.and(closed.map_err(RunError::from))
+    }
+}
+
+impl RelayParts {
+    /// Takes nothing new, waits for what lives within its limit, and ends.
+    async fn drain(self) {
+        self.handle.drain().await;
+        let begun = tokio::time::Instant::now();
+        let mut events = self.handle.events();
+        while self.handle.stats().allocations > 0 {
+            let news = tokio::time::timeout_at(begun + self.drain_timeout, events.recv());
+            if news.await.is_err() {
+                break;
+            }
+        }
+        self.running.stop().await;
     }
 }
 
@@ -226,32 +256,4 @@ pub(crate) async fn migrate(config: &Config) -> Result<String, StartError> {
     let description = database.description.clone();
     database.close().await?;
     Ok(description)
-}
-
-fn bus(config: &Config) -> Result<Bus, StartError> {
-    Ok(match &config.redis {
-        Some(url) => Bus::redis(RedisConfig::new(url.reveal()))?,
-        None => Bus::memory(),
-    })
-}
-
-async fn keep_api_key(
-    config: &Config,
-    data_dir: &DataDir,
-    database: &Database,
-) -> Result<Option<PathBuf>, ApiKeyError> {
-    let keys = ApiKeys::new(database.pool.clone(), Clock::new(clock::now));
-    let private = matches!(config.database.place, DatabasePlace::Private { .. });
-    ApiKey::keep(data_dir.path(), &keys, private).await
-}
-
-/// Returns when a private database has ended, which it should not before us.
-async fn database_ended(parts: &Parts) -> RunError {
-    loop {
-        tokio::time::sleep(DATABASE_LOOK).await;
-        if let Some(status) = parts.database.ended() {
-            let log = parts.data_dir.path().join("postgres").join("postgres.log");
-            return RunError::DatabaseEnded { status, log };
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use confer_accounts::{CookieConfig, Keys};
 use confer_auth::{KeyId, SigningKey, Verifier, VerifyingKey};
 use confer_signaling_net::Origins;
+use confer_turn_net::TurnHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Config, TlsConfig};
@@ -59,9 +60,10 @@ pub(super) fn sfu(config: &Config) -> confer_sfu_net::Config {
     }
 }
 
-pub(super) fn terms(config: &Config, tls: Option<TlsAcceptor>) -> Terms {
+pub(super) fn terms(config: &Config, tls: Option<TlsAcceptor>, turn: Option<TurnHandle>) -> Terms {
     Terms {
         tls,
+        turn,
         header_timeout: config.http.header_timeout,
         max_connections: config.http.max_connections,
         trusted_proxies: config.http.trusted_proxies.clone().into(),

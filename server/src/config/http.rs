@@ -109,3 +109,25 @@ pub(super) fn is_origin(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ']))
 }
+
+/// The host of an origin, without port and brackets.
+pub(crate) fn host_of(origin: &str) -> Option<String> {
+    let (_, authority) = origin.split_once("://")?;
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => authority.split(':').next()?,
+    };
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_an_origin_has_neither_port_nor_brackets() {
+        assert_eq!(host_of("https://meet.example.org").as_deref(), Some("meet.example.org"));
+        assert_eq!(host_of("https://meet.example.org:8443").as_deref(), Some("meet.example.org"));
+        assert_eq!(host_of("https://[2001:db8::1]:8443").as_deref(), Some("2001:db8::1"));
+    }
+}

@@ -21,6 +21,7 @@ mod redis;
 mod rtc;
 mod section;
 mod signaling;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -33,13 +34,13 @@ use std::path::{Path, PathBuf};
 pub(crate) use database::{DatabaseConfig, DatabasePlace};
 pub(crate) use docs::{manual, show};
 pub(crate) use error::ConfigError;
-pub(crate) use http::HttpConfig;
+pub(crate) use http::{HttpConfig, host_of};
 pub(crate) use layers::{Sources, read};
 pub(crate) use log::{LogFormat, LogSection};
 pub(crate) use node::Role;
 pub(crate) use rtc::RtcConfig;
 pub(crate) use tls::TlsConfig;
-pub(crate) use turn::TurnConfig;
+pub(crate) use turn::{TurnConfig, TurnTransport};
 pub(crate) use value::{Raw, Secret, Setting};
 
 use section::{Section, full_key};
@@ -122,6 +123,8 @@ impl Settings {
 /// The configuration in its typed form.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
+    /// The file that was read, if there is one.
+    pub(crate) file: Option<PathBuf>,
     pub(crate) data_dir: PathBuf,
     pub(crate) roles: Vec<Role>,
     pub(crate) public_url: Option<String>,
@@ -133,7 +136,7 @@ pub(crate) struct Config {
     pub(crate) signaling: confer_signaling_core::Limits,
     pub(crate) chat: confer_chat::Config,
     pub(crate) accounts: confer_accounts::Config,
-    pub(crate) turn: Option<TurnConfig>,
+    pub(crate) turn: TurnConfig,
     pub(crate) log: LogSection,
 }
 
@@ -141,7 +144,8 @@ impl Config {
     /// Reads all sources and resolves them.
     pub(crate) fn load(sources: &Sources) -> Result<Self, Vec<ConfigError>> {
         let layered = read(sources)?;
-        Self::resolve(layered.settings, sources).map_err(|error| vec![error])
+        let config = Self::resolve(layered.settings, sources).map_err(|error| vec![error])?;
+        Ok(Self { file: layered.file, ..config })
     }
 
     fn resolve(settings: Settings, sources: &Sources) -> Result<Self, ConfigError> {
@@ -151,7 +155,9 @@ impl Config {
             let problem = format!("`{url}` must be scheme, host and port, without a path");
             return Err(ConfigError::Unusable { key: "public-url", problem });
         }
+        let turn = settings.turn.resolve(public_url.as_deref())?;
         Ok(Self {
+            file: None,
             data_dir,
             roles: node_roles(settings.node.roles)?,
             public_url,
@@ -163,13 +169,18 @@ impl Config {
             signaling: settings.signaling.resolve()?,
             chat: settings.chat.resolve(),
             accounts: settings.accounts.resolve()?,
-            turn: settings.turn.resolve()?,
+            turn,
             log: settings.log,
         })
     }
 
     pub(crate) fn runs(&self, role: Role) -> bool {
         self.roles.contains(&role)
+    }
+
+    /// Whether anything runs that keeps data. The relay does not.
+    pub(crate) fn keeps_data(&self) -> bool {
+        self.roles.iter().any(|role| *role != Role::Turn)
     }
 }
 
@@ -188,6 +199,7 @@ fn node_roles(roles: Vec<Role>) -> Result<Vec<Role>, ConfigError> {
     let runs = |role| roles.contains(&role);
     let problem = match (runs(Role::Signaling), runs(Role::Sfu), runs(Role::Chat)) {
         (true, _, true) | (false, false, true) => return Ok(roles),
+        (false, false, false) if runs(Role::Turn) => return Ok(roles),
         (false, false, false) => "names no role, so there would be nothing to run",
         (true, _, false) => "`signaling` needs `chat`: rooms and their members are kept there",
         (false, true, _) => {

@@ -9,6 +9,7 @@ choices! {
         Signaling = "signaling",
         Sfu = "sfu",
         Chat = "chat",
+        Turn = "turn",
     }
 }
 
@@ -24,9 +25,10 @@ section! {
 
         /// What this process runs.
         ///
-        /// Accounts and their routes belong to every role. `signaling` needs `sfu` for calls;
-        /// `["chat"]` alone serves chat over HTTP without calls and without the WebSocket.
-        roles: Vec<Role> = vec![Role::Signaling, Role::Sfu, Role::Chat],
+        /// Accounts and their routes belong to every role but `turn`. `signaling` needs `sfu` for
+        /// calls; `["chat"]` alone serves chat over HTTP without calls and without the WebSocket;
+        /// `["turn"]` alone is a relay that needs no database.
+        roles: Vec<Role> = vec![Role::Signaling, Role::Sfu, Role::Chat, Role::Turn],
 
         /// The address people open, such as `https://meet.example.org`.
         ///

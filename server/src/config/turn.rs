@@ -1,60 +1,330 @@
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use confer_auth::Secret;
+use confer_turn_core::{ChannelRange, TenantLimits, Transport};
+use ipnet::IpNet;
 
+use super::choice::choices;
 use super::error::ConfigError;
+use super::http::host_of;
 use super::section::section;
+use super::tenants::{self, TenantConfig};
+use super::unit::{ByteSize, PortRange};
 
-section! {
-    /// `[turn]`: relays for clients whose network lets them reach nothing but a relay.
-    ///
-    /// Name servers that you run, such as coturn with `use-auth-secret`. Whoever has joined a room
-    /// gets credentials of their own, and nobody else does.
-    pub(crate) struct TurnSection in "turn" {
-        /// What clients are told, such as `["turn:turn.example.org:3478?transport=tcp"]`.
-        ///
-        /// `stun:` URLs are of no use here: the media plane needs none.
-        urls: Vec<String> = Vec::new(),
-
-        /// File with the secret that the relays share with this server, 32 bytes or more.
-        secret_file: Option<PathBuf> = None,
-
-        /// How long credentials are good. A call that goes on for longer loses its relay.
-        credential_lifetime: Duration = Duration::from_secs(12 * 3600),
+choices! {
+    /// What clients may speak to the relay.
+    pub(crate) enum TurnTransport {
+        Udp = "udp",
+        Tcp = "tcp",
+        Tls = "tls",
+        Dtls = "dtls",
     }
 }
 
-/// Relays, and how to let somebody use them.
+impl From<TurnTransport> for Transport {
+    fn from(transport: TurnTransport) -> Self {
+        match transport {
+            TurnTransport::Udp => Self::Udp,
+            TurnTransport::Tcp => Self::Tcp,
+            TurnTransport::Tls => Self::Tls,
+            TurnTransport::Dtls => Self::Dtls,
+        }
+    }
+}
+
+section! {
+    /// `[turn]`: the relay for clients whose network lets them reach nothing else.
+    ///
+    /// Whoever has joined a room gets credentials of their own, and nobody else does. Secrets,
+    /// users, tenants, certificates and peer policy are read again when their files change and on
+    /// SIGHUP; running allocations stay. [docs/turn.md](turn.md) says what the relay does.
+    pub(crate) struct TurnSection in "turn" {
+        /// Addresses and ports that clients reach.
+        ///
+        /// When the list is empty: port 3478 of all addresses. Add a second port, such as
+        /// `"[::]:5349"`, where clients expect TLS on one of its own. Two addresses with the same
+        /// two ports each turn on NAT behaviour discovery (RFC 5780).
+        listen: Vec<SocketAddr> = Vec::new(),
+
+        /// What is spoken there. TCP and TLS share a port, and so do UDP and DTLS.
+        ///
+        /// `tls` and `dtls` are served when `[tls]` gives this server a certificate.
+        transports: Vec<TurnTransport> =
+            vec![TurnTransport::Udp, TurnTransport::Tcp, TurnTransport::Tls],
+
+        /// Whether TURN over TCP and TLS is answered on the port of `http.listen` as well.
+        ///
+        /// On port 443 it gets through firewalls that let nothing but the web pass.
+        share_http_port: bool = true,
+
+        /// The name or address by which clients reach this host.
+        ///
+        /// When it is not set: the host of `public-url`, else the first external address.
+        host: Option<String> = None,
+
+        /// Addresses of this host that packets are relayed from, at most one of each family.
+        ///
+        /// When the list is empty: all.
+        relay_addresses: Vec<IpAddr> = Vec::new(),
+
+        /// The same as peers see them, at most one of each family.
+        ///
+        /// Set it behind one-to-one NAT, as clouds do it. When the list is empty:
+        /// `relay-addresses`, else `rtc.announce`, else this host's own.
+        external_addresses: Vec<IpAddr> = Vec::new(),
+
+        /// Ports of relayed addresses. Open them in the firewall, for UDP.
+        relay_ports: PortRange = PortRange(49_152..=65_535),
+
+        /// Networks that may be reached although they are not globally routable.
+        ///
+        /// By default peers are refused unless they are globally routable; this server's own media
+        /// plane always is reachable. Whoever has credentials reaches what stands here.
+        allowed_peers: Vec<IpNet> = Vec::new(),
+
+        /// Networks that may not be reached. Stronger than `allowed-peers`.
+        ///
+        /// This server's own listeners, its database and its Redis are refused anyway.
+        denied_peers: Vec<IpNet> = Vec::new(),
+
+        /// What clients are told it is (RFC 8489, section 9.2).
+        realm: String = "confer".to_owned(),
+
+        /// File with the secret of ephemeral credentials, 32 bytes or more.
+        ///
+        /// When it is not set, one is made in the data directory. Share one among several servers.
+        secret_file: Option<PathBuf> = None,
+
+        /// Files with earlier secrets that are still accepted.
+        ///
+        /// To replace a secret: move the old file here, and keep it for `credential-lifetime`.
+        old_secret_files: Vec<PathBuf> = Vec::new(),
+
+        /// File with users that have passwords of their own: TOML, `name = "password"` by line.
+        users_file: Option<PathBuf> = None,
+
+        /// File with tenants that have realms, secrets, limits and peers of their own.
+        ///
+        /// [docs/turn.md](turn.md) has an example. All that is configured here is the first tenant.
+        tenants_file: Option<PathBuf> = None,
+
+        /// How long the credentials are good that joining a room brings.
+        ///
+        /// An allocation may outlive them; clients fetch fresh ones before they expire.
+        credential_lifetime: Duration = Duration::from_secs(12 * 3600),
+
+        /// Relays of others to announce instead of this one.
+        ///
+        /// Such as `["turn:turn.example.org:3478?transport=tcp"]`, with the secret that they share
+        /// in `secret-file` (coturn: `use-auth-secret`).
+        urls: Vec<String> = Vec::new(),
+
+        /// Allocations at once, of everybody (508).
+        allocations: usize = 50_000,
+
+        /// Allocations of one user at once (486).
+        allocations_per_user: u32 = 16,
+
+        /// Peers that one allocation may have permissions for (508).
+        permissions_per_allocation: u16 = 64,
+
+        /// Channels of one allocation (508).
+        channels_per_allocation: u16 = 64,
+
+        /// What one allocation may relay in a second, both ways together. 0: no limit.
+        bytes_per_second: ByteSize = ByteSize(0),
+
+        /// The same in packets. 0: no limit.
+        packets_per_second: u32 = 0,
+
+        /// What all allocations together may relay in a second. 0: no limit.
+        total_bytes_per_second: ByteSize = ByteSize(0),
+
+        /// Answers a second to strangers of one IPv4 address or IPv6 /56. Beyond it: silence.
+        answers_per_stranger: u32 = 200,
+
+        /// Connections over TCP and TLS at once, per listener.
+        max_connections: usize = 10_000,
+
+        /// Connections at once from one IPv4 address or IPv6 /56.
+        connections_per_prefix: u32 = 1_000,
+
+        /// Whether TCP is relayed too (RFC 6062). It lets users reach any TCP service that the
+        /// peer policy permits.
+        tcp_relay: bool = false,
+
+        /// Whether clients may go on from another address with the same allocation (RFC 8016).
+        mobility: bool = true,
+
+        /// Whether channels above 0x4FFF are taken, for clients written for RFC 5766 only.
+        old_channels: bool = false,
+
+        /// Load balancers whose PROXY protocol header (version 2) is believed, and required.
+        proxies: Vec<IpNet> = Vec::new(),
+
+        /// Where clients are sent while this relay drains.
+        alternate_server: Option<SocketAddr> = None,
+
+        /// Threads that relay. 0: one per core.
+        threads: u16 = 0,
+
+        /// What the kernel may hold for each UDP socket.
+        socket_buffer: ByteSize = ByteSize::mib(4),
+
+        /// How long live allocations may go on once the process is told to stop.
+        ///
+        /// New ones are refused from that moment. 20 s are the most that stopping takes.
+        drain_timeout: Duration = Duration::ZERO,
+    }
+}
+
+/// The relay of this process, and whose relays are announced.
 #[derive(Clone, Debug)]
 pub(crate) struct TurnConfig {
+    /// Empty: those of this process.
     pub(crate) urls: Vec<String>,
-    pub(crate) secret: Secret,
+    /// Of ephemeral credentials; the first one mints. Empty: the one in the data directory.
+    pub(crate) secrets: Vec<Secret>,
     pub(crate) credential_lifetime: Duration,
+    pub(crate) host: Option<String>,
+    pub(crate) realm: String,
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) transports: Vec<TurnTransport>,
+    pub(crate) share_http_port: bool,
+    pub(crate) relay_addresses: Vec<IpAddr>,
+    pub(crate) external_addresses: Vec<IpAddr>,
+    pub(crate) relay_ports: RangeInclusive<u16>,
+    pub(crate) allowed_peers: Vec<IpNet>,
+    pub(crate) denied_peers: Vec<IpNet>,
+    /// Those of the users file, and every further tenant.
+    pub(crate) users: std::collections::BTreeMap<String, String>,
+    pub(crate) tenants: Vec<TenantConfig>,
+    pub(crate) tenant_limits: TenantLimits,
+    pub(crate) limits: confer_turn_core::Limits,
+    pub(crate) stream_limits: confer_turn_net::Limits,
+    pub(crate) tcp_relay: bool,
+    pub(crate) mobility: bool,
+    pub(crate) channels: ChannelRange,
+    pub(crate) proxies: Vec<IpNet>,
+    pub(crate) alternate_server: Option<SocketAddr>,
+    pub(crate) threads: u16,
+    pub(crate) socket_buffer: usize,
+    pub(crate) drain_timeout: Duration,
+    /// Every file that was read, to notice when one changes.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 impl TurnSection {
-    /// `None` when there are no relays.
-    pub(super) fn resolve(self) -> Result<Option<TurnConfig>, ConfigError> {
-        let secret = super::secret_file("turn.secret-file", self.secret_file)?;
-        let missing = |key, why| Err(ConfigError::Missing { key, why });
-        let secret = match (self.urls.is_empty(), secret) {
-            (true, None) => return Ok(None),
-            (true, Some(_)) => return missing("turn.urls", "there is a turn.secret-file"),
-            (false, None) => return missing("turn.secret-file", "there are turn.urls"),
-            (false, Some(secret)) => secret,
-        };
+    pub(super) fn resolve(self, public_url: Option<&str>) -> Result<TurnConfig, ConfigError> {
+        let mut files: Vec<PathBuf> = self.old_secret_files.clone();
+        files.extend(
+            [&self.secret_file, &self.users_file, &self.tenants_file]
+                .into_iter()
+                .flatten()
+                .cloned(),
+        );
+        let secrets = self.secrets()?;
         if let Some(url) = self.urls.iter().find(|url| !is_turn(url)) {
             let problem = format!("`{url}` must begin with turn: or turns: (RFC 7065)");
             return Err(ConfigError::Unusable { key: "turn.urls", problem });
         }
-        let secret = Secret::new(secret.reveal()).map_err(|error| ConfigError::Unusable {
-            key: "turn.secret-file",
-            problem: error.to_string(),
-        })?;
-        let credential_lifetime = self.credential_lifetime;
-        Ok(Some(TurnConfig { urls: self.urls, secret, credential_lifetime }))
+        one_per_family("turn.relay-addresses", &self.relay_addresses)?;
+        one_per_family("turn.external-addresses", &self.external_addresses)?;
+        if self.external_addresses.iter().any(IpAddr::is_unspecified) {
+            let problem = "0.0.0.0 and :: cannot be sent to; name real addresses".to_owned();
+            return Err(ConfigError::Unusable { key: "turn.external-addresses", problem });
+        }
+        if self.transports.is_empty() {
+            let problem = "nobody could connect; name udp, tcp, tls or dtls".to_owned();
+            return Err(ConfigError::Unusable { key: "turn.transports", problem });
+        }
+        let users = match &self.users_file {
+            Some(path) => tenants::read_users(path)?,
+            None => std::collections::BTreeMap::new(),
+        };
+        let tenants = match &self.tenants_file {
+            Some(path) => tenants::read(path, &mut files)?,
+            None => Vec::new(),
+        };
+        let channels =
+            if self.old_channels { ChannelRange::Rfc5766 } else { ChannelRange::Rfc8656 };
+        let limits = confer_turn_core::Limits::default();
+        Ok(TurnConfig {
+            urls: self.urls,
+            secrets,
+            credential_lifetime: self.credential_lifetime,
+            host: self.host.or_else(|| public_url.and_then(host_of)),
+            realm: self.realm,
+            listen: self.listen,
+            transports: self.transports,
+            share_http_port: self.share_http_port,
+            relay_addresses: self.relay_addresses,
+            external_addresses: self.external_addresses,
+            relay_ports: self.relay_ports.0,
+            allowed_peers: self.allowed_peers,
+            denied_peers: self.denied_peers,
+            users,
+            tenants,
+            tenant_limits: TenantLimits {
+                // One tenant alone may use all there is.
+                allocations: u32::try_from(self.allocations).unwrap_or(u32::MAX),
+                allocations_per_user: self.allocations_per_user,
+                bytes_per_second: self.bytes_per_second.0 as u64,
+                packets_per_second: self.packets_per_second.into(),
+                tenant_bytes_per_second: self.total_bytes_per_second.0 as u64,
+            },
+            limits: confer_turn_core::Limits {
+                allocations: self.allocations,
+                permissions_per_allocation: self.permissions_per_allocation,
+                channels_per_allocation: self.channels_per_allocation,
+                challenges_per_prefix: self.answers_per_stranger.into(),
+                ..limits
+            },
+            stream_limits: confer_turn_net::Limits {
+                connections_per_listener: self.max_connections,
+                connections_per_prefix: self.connections_per_prefix,
+                ..confer_turn_net::Limits::default()
+            },
+            tcp_relay: self.tcp_relay,
+            mobility: self.mobility,
+            channels,
+            proxies: self.proxies,
+            alternate_server: self.alternate_server,
+            threads: self.threads,
+            socket_buffer: self.socket_buffer.0,
+            drain_timeout: self.drain_timeout,
+            files,
+        })
     }
+
+    fn secrets(&self) -> Result<Vec<Secret>, ConfigError> {
+        let missing = |why| Err(ConfigError::Missing { key: "turn.secret-file", why });
+        match (&self.secret_file, self.urls.is_empty(), self.old_secret_files.is_empty()) {
+            (None, false, _) => return missing("there are turn.urls"),
+            (None, true, false) => return missing("there are turn.old-secret-files"),
+            (None, true, true) | (Some(_), _, _) => {}
+        }
+        let current = self.secret_file.iter().map(|path| ("turn.secret-file", path));
+        let old = self.old_secret_files.iter().map(|path| ("turn.old-secret-files", path));
+        let read = |(key, path): (&'static str, &PathBuf)| {
+            let text = super::read_secret(key, path)?;
+            let unusable = |problem| ConfigError::Unusable { key, problem };
+            Secret::new(text.reveal()).map_err(|error| unusable(error.to_string()))
+        };
+        current.chain(old).map(read).collect()
+    }
+}
+
+fn one_per_family(key: &'static str, addresses: &[IpAddr]) -> Result<(), ConfigError> {
+    let v4 = addresses.iter().filter(|address| address.is_ipv4()).count();
+    if v4 > 1 || addresses.len() - v4 > 1 {
+        let problem = "at most one IPv4 and one IPv6 address".to_owned();
+        return Err(ConfigError::Unusable { key, problem });
+    }
+    Ok(())
 }
 
 fn is_turn(url: &str) -> bool {

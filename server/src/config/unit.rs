@@ -1,5 +1,6 @@
 //! Settings that carry their unit: how long, how much.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::value::{Raw, Setting, quoted};
@@ -87,6 +88,29 @@ impl Setting for ByteSize {
                 None => self.0.to_string(),
             },
         )
+    }
+}
+
+/// Ports, the first and the last of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PortRange(pub(crate) RangeInclusive<u16>);
+
+impl Setting for PortRange {
+    fn kind() -> String {
+        "ports".to_owned()
+    }
+
+    fn read(raw: &Raw) -> Result<Self, String> {
+        let parse = || {
+            let (first, last) = raw.text()?.split_once('-')?;
+            let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+            (first != 0 && first <= last).then_some(Self(first..=last))
+        };
+        parse().ok_or_else(|| "the first and the last port, such as \"49152-65535\"".to_owned())
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quoted(format_args!("{}-{}", self.0.start(), self.0.end())))
     }
 }
 

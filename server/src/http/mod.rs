@@ -3,6 +3,7 @@
 pub(crate) mod assets;
 pub(crate) mod client_addr;
 pub(crate) mod cors;
+pub(crate) mod first_byte;
 pub(crate) mod headers;
 pub(crate) mod listener;
 pub(crate) mod request;

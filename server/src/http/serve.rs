@@ -11,19 +11,23 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use confer_turn_net::{Transport, TurnHandle};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::client_addr::client_addr;
+use super::first_byte::{Rewound, Spoken, first_byte};
+use super::tls::ALPN_TURN;
 
 /// Head buffer of a connection. Tokens and cookies fit; hyper's default is 400 KiB.
 const READ_BUFFER_BYTES: usize = 32 * 1024;
@@ -34,6 +38,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) tls: Option<TlsAcceptor>,
+    /// The relay that shares the port.
+    pub(crate) turn: Option<TurnHandle>,
     pub(crate) header_timeout: Duration,
     pub(crate) max_connections: usize,
     pub(crate) trusted_proxies: Arc<[IpNet]>,
@@ -91,14 +97,62 @@ async fn connection(
 ) {
     // Answers are small and wait for nobody; a failure here only costs latency.
     let _ = stream.stream.set_nodelay(true);
-    let Some(acceptor) = terms.tls.clone() else {
-        return answer(stream, peer, router, terms, stop).await;
-    };
-    match tokio::time::timeout(terms.header_timeout, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => answer(stream, peer, router, terms, stop).await,
-        Ok(Err(error)) => tracing::debug!(%error, %peer, "TLS handshake failed"),
-        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+    let greeted = tokio::time::timeout(terms.header_timeout, greet(stream, peer, &terms));
+    match greeted.await {
+        Ok(Ok(Greeted::Plain(stream))) => answer(stream, peer, router, terms, stop).await,
+        Ok(Ok(Greeted::Encrypted(stream))) => answer(stream, peer, router, terms, stop).await,
+        Ok(Ok(Greeted::Relay)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "a connection failed at its beginning"),
+        Err(_) => tracing::debug!(%peer, "a connection took too long to begin"),
     }
+}
+
+/// What a connection turned out to be.
+enum Greeted {
+    Plain(Counted<TcpStream>),
+    Encrypted(Box<Rewound<TlsStream<Counted<TcpStream>>>>),
+    /// It is the relay's now.
+    Relay,
+}
+
+/// Finds out what a connection speaks, by its first byte and by what TLS agreed on.
+async fn greet(stream: Counted<TcpStream>, peer: SocketAddr, terms: &Terms) -> io::Result<Greeted> {
+    if terms.turn.is_none() && terms.tls.is_none() {
+        return Ok(Greeted::Plain(stream));
+    }
+    let way = (peer, stream.stream.local_addr()?);
+    let mut first = [0];
+    if stream.stream.peek(&mut first).await? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    match (first_byte(first[0]), &terms.turn, &terms.tls) {
+        (Spoken::Turn, Some(relay), _) => {
+            relay.adopt(stream, way, Transport::Tcp, Vec::new());
+            Ok(Greeted::Relay)
+        }
+        (_, _, None) => Ok(Greeted::Plain(stream)),
+        (_, _, Some(acceptor)) => encrypted(acceptor.accept(stream).await?, way, terms).await,
+    }
+}
+
+async fn encrypted(
+    mut stream: TlsStream<Counted<TcpStream>>,
+    way: (SocketAddr, SocketAddr),
+    terms: &Terms,
+) -> io::Result<Greeted> {
+    let Some(relay) = &terms.turn else {
+        return Ok(Greeted::Encrypted(Box::new(Rewound::new(stream, None))));
+    };
+    let named = stream.get_ref().1.alpn_protocol() == Some(ALPN_TURN);
+    // Browsers name no protocol when they reach for a relay.
+    let mut first = [0];
+    let read = if named { 0 } else { stream.read(&mut first).await? };
+    if named || (read == 1 && first_byte(first[0]) == Spoken::Turn) {
+        relay.adopt(stream, way, Transport::Tls, first[..read].to_vec());
+        return Ok(Greeted::Relay);
+    }
+    let first = (read == 1).then_some(first[0]);
+    Ok(Greeted::Encrypted(Box::new(Rewound::new(stream, first))))
 }
 
 async fn answer<S>(

@@ -3,20 +3,27 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use confer_turn_net::Certificate;
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::TlsConfig;
+use crate::config::{TlsConfig, host_of};
 use crate::data_dir::write_private;
 use crate::interfaces;
 
 const CERTIFICATE_FILE: &str = "self-signed.crt";
 const KEY_FILE: &str = "self-signed.key";
 const NAMES_FILE: &str = "self-signed.names";
+
+/// The name of TURN in TLS handshakes (RFC 7443).
+pub(crate) const ALPN_TURN: &[u8] = b"stun.turn";
 
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -54,33 +61,79 @@ pub(crate) enum TlsError {
     },
 }
 
-/// What TLS connections are accepted with; `None` when they are not.
-pub(crate) fn acceptor(
+/// The certificate of the moment. New handshakes see it; connections that stand are left alone.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    provider: Arc<CryptoProvider>,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Tls {
+    /// Serves a certificate.
+    pub(crate) fn new(certificate: &Certificate) -> Result<Arc<Self>, TlsError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let current = RwLock::new(certified(&provider, certificate)?);
+        Ok(Arc::new(Self { provider, current }))
+    }
+
+    /// Serves another one from now on.
+    pub(crate) fn set(&self, certificate: &Certificate) -> Result<(), TlsError> {
+        let fresh = certified(&self.provider, certificate)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    /// What connections are accepted with. The first protocol that both sides know is spoken;
+    /// browsers name none when they reach for a relay.
+    pub(crate) fn acceptor(self: &Arc<Self>, turn: bool) -> Result<TlsAcceptor, TlsError> {
+        let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|cause| TlsError::Mismatch { cause })?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if turn {
+            server.alpn_protocols.push(ALPN_TURN.to_vec());
+        }
+        Ok(TlsAcceptor::from(Arc::new(server)))
+    }
+}
+
+impl ResolvesServerCert for Tls {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+fn certified(
+    provider: &CryptoProvider,
+    certificate: &Certificate,
+) -> Result<Arc<CertifiedKey>, TlsError> {
+    let Certificate { chain, key } = certificate.clone();
+    let certified = CertifiedKey::from_der(chain, key, provider);
+    Ok(Arc::new(certified.map_err(|cause| TlsError::Mismatch { cause })?))
+}
+
+/// Reads the certificate, making one if that is wanted; `None` without TLS.
+pub(crate) fn certificate(
     config: &TlsConfig,
     public_url: Option<&str>,
     data_dir: &Path,
-) -> Result<Option<TlsAcceptor>, TlsError> {
-    let (certificate, key) = match config {
+) -> Result<Option<Certificate>, TlsError> {
+    let (chain, key) = match config {
         TlsConfig::Off => return Ok(None),
         TlsConfig::Files { certificate, key } => (certificate.clone(), key.clone()),
         TlsConfig::SelfSigned { names } => self_signed(names, public_url, &data_dir.join("tls"))?,
     };
-    let chain = read_chain(&certificate)?;
+    let chain = read_chain(&chain)?;
     let key = PrivateKeyDer::from_pem_file(&key).map_err(|cause| TlsError::Unreadable {
         what: "the private key",
         path: key,
         cause,
     })?;
 
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut server = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|cause| TlsError::Mismatch { cause })?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|cause| TlsError::Mismatch { cause })?;
-    server.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(TlsAcceptor::from(Arc::new(server))))
+    Ok(Some(Certificate { chain, key }))
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -131,48 +184,31 @@ fn names(configured: &[String], public_url: Option<&str>) -> Vec<String> {
     names
 }
 
-/// The host of an origin, without port and brackets.
-fn host_of(origin: &str) -> Option<String> {
-    let (_, authority) = origin.split_once("://")?;
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next()?,
-        None => authority.split(':').next()?,
-    };
-    (!host.is_empty()).then(|| host.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_host_of_a_public_url_goes_into_the_certificate() {
-        assert_eq!(host_of("https://meet.example.org").as_deref(), Some("meet.example.org"));
-        assert_eq!(host_of("https://meet.example.org:8443").as_deref(), Some("meet.example.org"));
-        assert_eq!(host_of("https://[2001:db8::1]:8443").as_deref(), Some("2001:db8::1"));
-    }
-
-    #[test]
     fn a_self_signed_certificate_is_kept_until_its_names_change() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let config = |name: &str| TlsConfig::SelfSigned { names: vec![name.to_owned()] };
-        let certificate = || fs::read(dir.path().join("tls").join(CERTIFICATE_FILE)).expect("kept");
+        let kept = || fs::read(dir.path().join("tls").join(CERTIFICATE_FILE)).expect("kept");
 
-        acceptor(&config("a.example"), None, dir.path()).expect("TLS works");
-        let first = certificate();
-        acceptor(&config("a.example"), None, dir.path()).expect("TLS works");
-        assert_eq!(certificate(), first);
-        acceptor(&config("b.example"), None, dir.path()).expect("TLS works");
-        assert_ne!(certificate(), first);
+        certificate(&config("a.example"), None, dir.path()).expect("TLS works");
+        let first = kept();
+        certificate(&config("a.example"), None, dir.path()).expect("TLS works");
+        assert_eq!(kept(), first);
+        certificate(&config("b.example"), None, dir.path()).expect("TLS works");
+        assert_ne!(kept(), first);
     }
 
     #[test]
     fn a_missing_or_foreign_key_file_is_named() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let certificate = dir.path().join("c.pem");
-        fs::write(&certificate, "nothing\n").expect("a written file");
-        let config = TlsConfig::Files { certificate, key: dir.path().join("k.pem") };
-        let error = acceptor(&config, None, dir.path()).err().expect("no certificate in it");
+        let chain = dir.path().join("c.pem");
+        fs::write(&chain, "nothing\n").expect("a written file");
+        let config = TlsConfig::Files { certificate: chain, key: dir.path().join("k.pem") };
+        let error = certificate(&config, None, dir.path()).expect_err("no certificate in it");
         assert!(error.to_string().contains("c.pem"), "{error}");
     }
 }

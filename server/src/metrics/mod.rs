@@ -5,9 +5,11 @@
 
 mod media;
 mod page;
+mod turn;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,8 +19,10 @@ use confer_chat::ChatService;
 use confer_protocol::error::ErrorCode;
 use confer_sfu_net::SfuHandle;
 use confer_signaling_net::Signaling;
+use confer_turn_net::TurnHandle;
 use sqlx::PgPool;
 
+use crate::assemble::RELOADS;
 use crate::config::Secret;
 use crate::http::serve::PeerAddr;
 use page::Page;
@@ -29,6 +33,14 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Clone)]
 pub(crate) struct Sources {
     pub(crate) token: Option<Secret>,
+    /// `None` where nothing is kept.
+    pub(crate) service: Option<ServiceSources>,
+    pub(crate) turn: Option<TurnHandle>,
+}
+
+/// The parts that keep data.
+#[derive(Clone)]
+pub(crate) struct ServiceSources {
     pub(crate) pool: PgPool,
     pub(crate) bus: Bus,
     pub(crate) chat: ChatService,
@@ -77,8 +89,22 @@ fn page(sources: &Sources) -> String {
     let mut page = Page::default();
     page.gauge("confer_build_info", "Always 1; its label names the version.");
     page.labelled("confer_build_info", "version", env!("CARGO_PKG_VERSION"), 1);
+    let (taken, refused) = (&RELOADS.taken, &RELOADS.refused);
+    let reloads = "confer_reloads_total";
+    page.counter(reloads, "Changes of configuration without a restart, by outcome.");
+    page.labelled(reloads, "outcome", "taken", taken.load(Ordering::Relaxed));
+    page.labelled(reloads, "outcome", "refused", refused.load(Ordering::Relaxed));
+    if let Some(service) = &sources.service {
+        write_service(&mut page, service);
+    }
+    if let Some(turn) = &sources.turn {
+        turn::write(&mut page, &turn.stats());
+    }
+    page.text
+}
 
-    if let Some(signaling) = &sources.signaling {
+fn write_service(page: &mut Page, service: &ServiceSources) {
+    if let Some(signaling) = &service.signaling {
         let now = signaling.metrics();
         page.one_gauge("confer_signaling_connections", "WebSockets open now.", now.connections);
         page.one_gauge("confer_rooms", "Rooms with somebody in them now.", now.rooms);
@@ -96,19 +122,18 @@ fn page(sources: &Sources) -> String {
         }
     }
 
-    if let Some(sfu) = &sources.sfu {
-        media::write(&mut page, &sfu.snapshots());
+    if let Some(sfu) = &service.sfu {
+        media::write(page, &sfu.snapshots());
     }
-    let feeds = sources.chat.feeds();
+    let feeds = service.chat.feeds();
     page.one_gauge("confer_chat_feeds", "Clients that follow their conversations now.", feeds);
-    let bus = sources.bus.stats();
+    let bus = service.bus.stats();
     page.one_counter("confer_bus_published_total", "Hints published.", bus.published);
     page.one_counter("confer_bus_dropped_total", "Hints other nodes did not get.", bus.dropped);
     page.one_counter("confer_bus_disconnects_total", "Losses of Redis.", bus.disconnects);
-    let (open, idle) = (sources.pool.size(), sources.pool.num_idle());
+    let (open, idle) = (service.pool.size(), service.pool.num_idle());
     page.one_gauge("confer_database_connections", "Open connections of the pool.", open);
     page.one_gauge("confer_database_connections_idle", "Those that nobody uses now.", idle);
-    page.text
 }
 
 fn code_text(code: ErrorCode) -> String {

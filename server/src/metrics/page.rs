@@ -15,6 +15,15 @@ impl Page {
         self.family(name, "counter", help);
     }
 
+    pub(super) fn histogram(&mut self, name: &str, help: &str) {
+        self.family(name, "histogram", help);
+    }
+
+    /// A sample without a label, of a family that was begun.
+    pub(super) fn sample(&mut self, name: &str, value: impl Display) {
+        self.line(format_args!("{name} {value}"));
+    }
+
     pub(super) fn one_gauge(&mut self, name: &str, help: &str, value: impl Display) {
         self.gauge(name, help);
         self.line(format_args!("{name} {value}"));

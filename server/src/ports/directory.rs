@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use confer_accounts::Accounts;
-use confer_auth::{Identity, RoomScope};
+use confer_auth::{Identity, RoomScope, Secret};
 use confer_chat::ChatService;
 use confer_protocol::Timestamp;
 use confer_protocol::error::{ErrorBody, ErrorCode};
@@ -10,13 +10,20 @@ use confer_protocol::server::IceServer;
 use confer_signaling_core::ports::{Admission, PortFuture};
 
 use crate::clock;
-use crate::config::TurnConfig;
 
 /// Accounts and rooms, as signaling sees them.
 pub(crate) struct Directory {
     pub(crate) accounts: Accounts,
     pub(crate) chat: ChatService,
-    pub(crate) turn: Option<TurnConfig>,
+    pub(crate) turn: Option<IceUrls>,
+}
+
+/// Relays, and how to let somebody use them.
+#[derive(Clone)]
+pub(crate) struct IceUrls {
+    pub(crate) urls: Vec<String>,
+    pub(crate) secret: Secret,
+    pub(crate) lifetime: Duration,
 }
 
 impl confer_signaling_core::ports::Directory for Directory {
@@ -57,8 +64,9 @@ impl confer_signaling_core::ports::Directory for Directory {
     /// Only relays: the media plane itself is reached without STUN.
     fn ice_servers(&self, identity: &Identity) -> Vec<IceServer> {
         let Some(turn) = &self.turn else { return Vec::new() };
-        let expires_at = Timestamp(clock::now().0 + turn.credential_lifetime);
-        let user = identity.user_id().to_string();
+        let expires_at = Timestamp(clock::now().0 + turn.lifetime);
+        // The login as well, so that the end of one does not cut the relays of another.
+        let user = format!("{}/{}", identity.user_id(), identity.family);
         let credentials = confer_auth::turn::credentials(&turn.secret, &user, expires_at);
         vec![IceServer {
             urls: turn.urls.clone(),

@@ -9,6 +9,6 @@ mod rooms;
 
 pub(crate) use calls::Calls;
 pub(crate) use chat::Chat;
-pub(crate) use directory::{AddressBook, Directory};
+pub(crate) use directory::{AddressBook, Directory, IceUrls};
 pub(crate) use media::{Media, NoMedia};
 pub(crate) use rooms::Rooms;

@@ -8,5 +8,6 @@ mod guests;
 mod http;
 mod logs;
 mod process;
+mod relay;
 mod starting;
 mod stopping;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
@@ -77,6 +77,7 @@ impl Setup {
         command.arg("--listen").arg(format!("127.0.0.1:{}", self.port));
         command.arg("--udp-port").arg(self.udp_port.to_string());
         command.args(["--set", "rtc.listen=127.0.0.1", "--announce", "127.0.0.1"]);
+        command.args(["--set", "turn.listen=127.0.0.1:0", "--set", "turn.threads=2"]);
         command.args(&self.arguments);
         command
     }
@@ -145,6 +146,9 @@ impl Confer {
                     if let Some(url) = line.strip_prefix("Open  ") {
                         confer.url = url.to_owned();
                     }
+                    if let Some((_, url)) = line.split_once("Metrics: ") {
+                        confer.url = url.trim_end_matches("/metrics").to_owned();
+                    }
                     if line.starts_with("Ctrl-C") {
                         break;
                     }
@@ -159,6 +163,13 @@ impl Confer {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where its relay listens, for UDP and TCP.
+    pub(crate) fn relay(&self) -> SocketAddr {
+        let line = self.greeting.lines().find_map(|line| line.split_once("UDP and TCP port "));
+        let port = line.and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
+        SocketAddr::from(([127, 0, 0, 1], port.expect("the greeting names the port")))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -227,9 +227,10 @@ impl Hub {
             return Err(RemoveError::Yourself);
         }
         let target = SeatRef { room: at.room, participant };
-        if self.seat_mut(target).is_none() {
+        let Some(seat) = self.seat_mut(target) else {
             return Err(RemoveError::NotHere { participant });
-        }
+        };
+        context.media.cut(seat.login);
         self.unseat(target, LeaveReason::Removed, context);
         Ok(())
     }

@@ -25,6 +25,10 @@ pub trait MediaPlane: Send + Sync {
     /// # Errors
     /// `Unavailable` when the shard's queue is full or the shard is gone.
     fn send(&self, command: MediaCommand) -> Result<(), ErrorBody>;
+
+    /// Takes away what else carries the media of a login (`Identity::family`) that was removed from
+    /// a room: its relays. Nothing where there are none.
+    fn cut(&self, _login: uuid::Uuid) {}
 }
 
 /// Who somebody is and which rooms they may enter.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::credentials::TenantId;
+use crate::integrity::Key;
 use crate::message::TransactionId;
 use crate::policy::{PeerPolicy, canonical};
 use crate::quota::{Rate, TenantLimits};
@@ -21,6 +22,8 @@ pub(crate) struct Allocation {
     pub(crate) tuple: FiveTuple,
     pub(crate) tenant: TenantId,
     pub(crate) username: String,
+    /// What proved the request that made it, and proves the later ones as well.
+    pub(crate) key: Key,
     pub(crate) kind: RelayKind,
     pub(crate) relayed: Relayed,
     /// The request that made it: the same one again gets the same answer.
@@ -120,6 +123,7 @@ impl Allocation {
         tuple: FiveTuple,
         (tenant, limits): (TenantId, &TenantLimits),
         username: String,
+        key: Key,
         kind: RelayKind,
         transaction: TransactionId,
         now: Instant,
@@ -128,6 +132,7 @@ impl Allocation {
             tuple,
             tenant,
             username,
+            key,
             kind,
             relayed: Relayed::default(),
             transaction,

@@ -23,6 +23,7 @@
 
 mod allocation;
 mod challenge;
+pub mod client;
 pub mod credentials;
 pub mod frame;
 pub mod integrity;

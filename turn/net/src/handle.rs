@@ -44,6 +44,7 @@ impl TurnHandle {
     }
 
     /// Ends every allocation of an identity, whose right to relay ended; says how many there were.
+    /// Of an identity that is written `a/b`, each part alone ends all that it is a part of.
     pub async fn kick(&self, user: &str) -> usize {
         let ask = |ended| Control::Kick { user: user.to_owned(), ended };
         self.ask(ask).await.into_iter().sum()

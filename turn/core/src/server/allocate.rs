@@ -79,6 +79,7 @@ impl Server {
             tuple,
             (id, &tenant.limits),
             request.caller.username.clone(),
+            request.caller.key.clone(),
             wish.kind,
             *request.message.transaction(),
             now.steady,

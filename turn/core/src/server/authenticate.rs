@@ -44,8 +44,32 @@ impl Server {
             offset,
             tag,
         };
+        if expiry == Expiry::Ignored
+            && let Some(owner) = self.owner_of(tuple, &proof)
+        {
+            return Ok(owner);
+        }
         let verified = self.config.credentials.verify(proof, expiry, now.unix);
         verified.ok_or(code::UNAUTHENTICATED)
+    }
+
+    /// The owner of the allocation on this five-tuple, if it is who asks: proved by the key that made
+    /// it, so that an allocation outlives the secret its credential was derived with. One that an
+    /// access token bounds needs a fresh token (RFC 7635, section 9).
+    fn owner_of(&self, tuple: FiveTuple, proof: &Proof<'_>) -> Option<Verified> {
+        let allocation = self.allocations.get(&tuple)?;
+        let named = matches!(proof.user, User::Name(name) if name == allocation.username);
+        let same_way = allocation.key.algorithm() == proof.algorithm;
+        if !named || !same_way || allocation.until.is_some() || proof.access_token.is_some() {
+            return None;
+        }
+        let proved = allocation.key.verify(proof.message, proof.offset, proof.tag);
+        proved.then(|| Verified {
+            tenant: allocation.tenant,
+            username: allocation.username.clone(),
+            key: allocation.key.clone(),
+            until: None,
+        })
     }
 
     /// 401 and 438 carry all that a client needs to try again; 400 carries nothing.

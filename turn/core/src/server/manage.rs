@@ -28,12 +28,16 @@ impl Server {
         self.close(tuple, CloseReason::Disconnected);
     }
 
-    /// Ends every allocation of an identity; says how many there were.
+    /// Ends every allocation of an identity; says how many there were. Of an identity that is
+    /// written `a/b`, such as a user's login, each part alone ends all that it is a part of.
     pub fn kick(&mut self, user: &str) -> usize {
         let mut tuples: Vec<FiveTuple> = self
             .allocations
             .values()
-            .filter(|allocation| identity(&allocation.username) == user)
+            .filter(|allocation| {
+                let whole = identity(&allocation.username);
+                whole == user || whole.split('/').any(|part| part == user)
+            })
             .map(|allocation| allocation.tuple)
             .collect();
         tuples.sort();

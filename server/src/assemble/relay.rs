@@ -1,0 +1,347 @@
+//! The relay: how the configuration reads in its words, and what it must keep to itself.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use confer_turn_core::{Behaviour, Credentials, PeerPolicy, Tenant, Transport};
+use confer_turn_net::{Certificate, Listener, RelayAddress, Running, StartError, TurnHandle};
+use ipnet::IpNet;
+
+use crate::clock;
+use crate::config::{Config, DatabasePlace, TlsConfig, TurnTransport};
+use crate::interfaces;
+use crate::ports::IceUrls;
+
+/// The port of STUN and TURN (RFC 8656, section 17).
+const PORT: u16 = 3478;
+/// How long a name of our own services may take to resolve.
+const RESOLVING: Duration = Duration::from_secs(2);
+/// Where clouds answer their guests with credentials. Never a peer, whatever is allowed.
+const METADATA: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+];
+
+/// The running relay, and what a changed configuration is put together with.
+pub(crate) struct Relay {
+    pub(crate) handle: TurnHandle,
+    pub(crate) running: Running,
+    pub(crate) shape: Shape,
+}
+
+/// What a change of configuration does not change.
+#[derive(Clone)]
+pub(crate) struct Shape {
+    /// Of ephemeral credentials when none is configured.
+    own_secret: confer_auth::Secret,
+    nonce_secret: [u8; 32],
+    media: BTreeSet<SocketAddr>,
+    /// Where this process answers HTTP and TURN.
+    listening: Vec<SocketAddr>,
+    http: SocketAddr,
+}
+
+impl Relay {
+    /// Binds and starts.
+    pub(super) async fn start(
+        config: &Config,
+        own_secret: confer_auth::Secret,
+        certificate: Option<Certificate>,
+        http: SocketAddr,
+        media: BTreeSet<SocketAddr>,
+    ) -> Result<Self, StartError> {
+        let turn = &config.turn;
+        let nonce_secret = rand::random();
+        let mut shape = Shape { own_secret, nonce_secret, media, listening: Vec::new(), http };
+        let (handle, running) = confer_turn_net::start(confer_turn_net::Config {
+            listen: listeners(config, certificate.is_some()),
+            relay: relay_addresses(config),
+            relay_ports: turn.relay_ports.clone(),
+            threads: turn.threads,
+            socket_buffer: turn.socket_buffer,
+            certificate,
+            proxies: turn.proxies.clone(),
+            limits: turn.stream_limits.clone(),
+            core: shape.core(config).await,
+            unix_time: clock::unix_seconds,
+        })
+        .await?;
+        // Ports that the system chose are known only now.
+        shape.listening = handle.listening().to_vec();
+        handle.reconfigure(shape.core(config).await).await;
+        Ok(Self { handle, running, shape })
+    }
+}
+
+impl Shape {
+    /// Everything that may change while the relay runs.
+    pub(crate) async fn core(&self, config: &Config) -> confer_turn_core::Config {
+        let turn = &config.turn;
+        let services = self.services(config).await;
+        let policy = |allowed: &[IpNet], denied: &[IpNet]| PeerPolicy {
+            own_media: self.media.clone(),
+            own_services: services.clone(),
+            allowed: allowed.to_vec(),
+            denied: denied.iter().copied().chain(METADATA.map(IpNet::from)).collect(),
+        };
+        let secrets = match turn.secrets.as_slice() {
+            [] => vec![secret_text(&self.own_secret)],
+            configured => configured.iter().map(plain_text).collect(),
+        };
+        let first = Tenant {
+            name: "default".to_owned(),
+            realm: turn.realm.clone(),
+            secrets,
+            users: turn.users.clone(),
+            limits: turn.tenant_limits.clone(),
+            policy: policy(&turn.allowed_peers, &turn.denied_peers),
+            ..Tenant::default()
+        };
+        let others = turn.tenants.iter().map(|tenant| Tenant {
+            name: tenant.name.clone(),
+            realm: tenant.realm.clone(),
+            secrets: tenant.secrets.clone(),
+            users: tenant.users.clone(),
+            oauth_keys: tenant.oauth_keys.clone(),
+            limits: tenant.limits.clone(),
+            policy: policy(&tenant.allowed_peers, &tenant.denied_peers),
+        });
+        confer_turn_core::Config {
+            credentials: Credentials::new(std::iter::once(first).chain(others).collect()),
+            nonce_secret: self.nonce_secret.to_vec(),
+            limits: turn.limits.clone(),
+            channels: turn.channels,
+            tcp_relay: turn.tcp_relay,
+            mobility: turn.mobility,
+            alternate_server: turn.alternate_server,
+            behaviour: behaviour(&turn.listen),
+            ..confer_turn_core::Config::default()
+        }
+    }
+
+    /// The cheapest way first: browsers gather all of them.
+    fn urls(&self, config: &Config) -> Vec<String> {
+        let turn = &config.turn;
+        let own = external_addresses(config).first().map(ToString::to_string);
+        let Some(host) = turn.host.clone().or(own) else { return Vec::new() };
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        let tls = config.tls != TlsConfig::Off;
+        let ports: BTreeSet<u16> = self.listening.iter().map(SocketAddr::port).collect();
+
+        let mut urls = Vec::new();
+        let mut over = |transport, scheme: &str, word: &str| {
+            if turn.transports.contains(&transport) {
+                urls.extend(
+                    ports.iter().map(|port| format!("{scheme}:{host}:{port}?transport={word}")),
+                );
+            }
+        };
+        over(TurnTransport::Udp, "turn", "udp");
+        over(TurnTransport::Tcp, "turn", "tcp");
+        if tls {
+            over(TurnTransport::Tls, "turns", "tcp");
+        }
+        // A proxy in front of the port does not let TURN pass.
+        let proxied = !tls && config.public_url.is_some();
+        let elsewhere = self.http.ip().is_loopback() && !host.starts_with("127.");
+        if turn.share_http_port && !proxied && !elsewhere {
+            let scheme = if tls { "turns" } else { "turn" };
+            urls.push(format!("{scheme}:{host}:{}?transport=tcp", self.http.port()));
+        }
+        urls
+    }
+
+    /// Endpoints that the relay never reaches for anybody: its own, and where data is kept.
+    async fn services(&self, config: &Config) -> BTreeSet<SocketAddr> {
+        let here: Vec<IpAddr> =
+            interfaces::addresses().into_iter().chain(external_addresses(config)).collect();
+        let mut services = BTreeSet::new();
+        for address in self.listening.iter().chain([&self.http]) {
+            if address.ip().is_unspecified() {
+                services.extend(here.iter().map(|ip| SocketAddr::new(*ip, address.port())));
+            } else {
+                services.insert(*address);
+            }
+        }
+        let database = match &config.database.place {
+            DatabasePlace::Url(url) if config.keeps_data() => endpoint(url.reveal(), 5432),
+            DatabasePlace::Url(_) | DatabasePlace::Private { .. } => None,
+        };
+        let redis = config.redis.as_ref().and_then(|url| endpoint(url.reveal(), 6379));
+        for (host, port) in database.into_iter().chain(redis) {
+            let found = tokio::time::timeout(RESOLVING, tokio::net::lookup_host((host, port)));
+            match found.await {
+                Ok(Ok(addresses)) => services.extend(addresses),
+                Ok(Err(_)) | Err(_) => tracing::warn!(
+                    "the host of the database or of Redis does not resolve; if it has a public \
+                     address, name it in turn.denied-peers"
+                ),
+            }
+        }
+        services.into_iter().map(canonical).collect()
+    }
+}
+
+/// What whoever joins a room is told: relays of others if some are named, else this process's own;
+/// `None` when there is neither.
+pub(super) fn announced(config: &Config, own: Option<&Shape>) -> Option<IceUrls> {
+    let turn = &config.turn;
+    let secret = match (turn.secrets.first(), own) {
+        (Some(secret), _) => secret.clone(),
+        // The text is what the relay is given, and longer than the key it writes.
+        (None, Some(own)) => confer_auth::Secret::new(secret_text(&own.own_secret)).ok()?,
+        (None, None) => return None,
+    };
+    let urls = match (turn.urls.is_empty(), own) {
+        (false, _) => turn.urls.clone(),
+        (true, Some(own)) => own.urls(config),
+        (true, None) => Vec::new(),
+    };
+    let lifetime = turn.credential_lifetime;
+    (!urls.is_empty()).then_some(IceUrls { urls, secret, lifetime })
+}
+
+/// The text form of a key of ours, which is what the relay and coturn alike hash with.
+fn secret_text(secret: &confer_auth::Secret) -> String {
+    URL_SAFE_NO_PAD.encode(secret.expose())
+}
+
+/// A configured secret is text already.
+fn plain_text(secret: &confer_auth::Secret) -> String {
+    String::from_utf8_lossy(secret.expose()).into_owned()
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn listeners(config: &Config, certificate: bool) -> Vec<Listener> {
+    let turn = &config.turn;
+    let transports: Vec<Transport> = turn
+        .transports
+        .iter()
+        .map(|transport| Transport::from(*transport))
+        .filter(|transport| certificate || !matches!(transport, Transport::Tls | Transport::Dtls))
+        .collect();
+    let addresses = match turn.listen.as_slice() {
+        [] => everywhere(),
+        configured => configured.to_vec(),
+    };
+    let listener = |address| Listener { address, transports: transports.clone() };
+    addresses.into_iter().map(listener).collect()
+}
+
+/// A socket has one family, and not every host has both.
+fn everywhere() -> Vec<SocketAddr> {
+    let all: [IpAddr; 2] = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+    let has = |ip: &IpAddr| UdpSocket::bind((*ip, 0)).is_ok();
+    all.into_iter().filter(has).map(|ip| SocketAddr::new(ip, PORT)).collect()
+}
+
+fn relay_addresses(config: &Config) -> Vec<RelayAddress> {
+    let external = external_addresses(config);
+    let bind = |external: &IpAddr| {
+        let same = |ip: &&IpAddr| ip.is_ipv4() == external.is_ipv4();
+        let all: IpAddr = match external {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        config.turn.relay_addresses.iter().find(same).copied().unwrap_or(all)
+    };
+    external
+        .iter()
+        .map(|external| RelayAddress { bind: bind(external), external: *external })
+        .collect()
+}
+
+/// Relayed addresses as peers see them: at most one of each family.
+pub(super) fn external_addresses(config: &Config) -> Vec<IpAddr> {
+    let turn = &config.turn;
+    let real = |ip: &&IpAddr| !ip.is_unspecified();
+    let chosen: Vec<IpAddr> = turn.external_addresses.clone();
+    let bound: Vec<IpAddr> = turn.relay_addresses.iter().filter(real).copied().collect();
+    let announced = config.rtc.announce.clone();
+    let found = [chosen, bound, announced].into_iter().find(|addresses| !addresses.is_empty());
+    let mut found = found.unwrap_or_else(interfaces::addresses);
+    // Loopback helps nobody where there is something better.
+    if found.iter().any(|ip| !ip.is_loopback()) {
+        found.retain(|ip| !ip.is_loopback());
+    }
+    let of = |v4: bool| found.iter().find(|ip| ip.is_ipv4() == v4).copied();
+    [of(true), of(false)].into_iter().flatten().collect()
+}
+
+/// Behaviour discovery needs two addresses with the same two ports (RFC 5780, section 3).
+fn behaviour(listen: &[SocketAddr]) -> Option<Behaviour> {
+    let (first, rest) = listen.split_first()?;
+    let port = rest.iter().find(|at| at.ip() == first.ip())?.port();
+    let ip = rest.iter().find(|at| at.ip() != first.ip() && at.is_ipv4() == first.is_ipv4())?.ip();
+    let at = |ip, port| SocketAddr::new(ip, port);
+    let addresses = [[*first, at(first.ip(), port)], [at(ip, first.port()), at(ip, port)]];
+    let served = addresses.iter().flatten().all(|address| listen.contains(address));
+    (served && !first.ip().is_unspecified()).then_some(Behaviour { addresses })
+}
+
+/// The host and port of a URL, unless it is a Unix socket's.
+fn endpoint(url: &str, default_port: u16) -> Option<(String, u16)> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host_and_port = authority.rsplit('@').next()?;
+    let (host, port) = match host_and_port.strip_prefix('[') {
+        Some(v6) => {
+            let (host, rest) = v6.split_once(']')?;
+            (host, rest.strip_prefix(':'))
+        }
+        None => match host_and_port.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (host_and_port, None),
+        },
+    };
+    let port = port.and_then(|port| port.parse().ok()).unwrap_or(default_port);
+    (!host.is_empty() && !host.starts_with('%')).then(|| (host.to_owned(), port))
+}
+
+/// Where the media plane is reached, which the relay always permits.
+pub(super) fn media_endpoints(config: &Config, bound: &[SocketAddr]) -> BTreeSet<SocketAddr> {
+    let announced: Vec<IpAddr> = match config.rtc.announce.as_slice() {
+        [] => interfaces::addresses(),
+        announce => announce.to_vec(),
+    };
+    let at = |address: &SocketAddr| {
+        let ips = match (address.ip().is_unspecified(), config.rtc.announce.is_empty()) {
+            (false, true) => vec![address.ip()],
+            (true, _) | (false, false) => announced.clone(),
+        };
+        ips.into_iter().map(|ip| SocketAddr::new(ip, address.port())).collect::<Vec<_>>()
+    };
+    bound.iter().flat_map(at).map(canonical).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoint_of_a_url_has_no_user_and_no_path() {
+        let found = |url| endpoint(url, 5432);
+        assert_eq!(found("postgres://u:p@db.example/x"), Some(("db.example".to_owned(), 5432)));
+        assert_eq!(found("redis://[2001:db8::1]:7000"), Some(("2001:db8::1".to_owned(), 7000)));
+        assert_eq!(found("postgres://%2Fvar%2Frun/x"), None);
+        assert_eq!(found("postgres:///x?host=/run"), None);
+    }
+
+    #[test]
+    fn two_addresses_with_two_ports_each_turn_on_behaviour_discovery() {
+        let at = |text: &str| text.parse::<SocketAddr>().expect("a literal");
+        let mut listen: Vec<SocketAddr> =
+            ["192.0.2.1:3478", "192.0.2.1:3479", "192.0.2.2:3478"].map(at).into();
+        assert_eq!(behaviour(&listen), None);
+        listen.push(at("192.0.2.2:3479"));
+        let found = behaviour(&listen).expect("all four are served");
+        assert_eq!(found.addresses[1][1], at("192.0.2.2:3479"));
+    }
+}
