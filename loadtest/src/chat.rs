@@ -14,12 +14,16 @@ use confer_protocol::server::Reply;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::Target;
 use crate::api::Api;
 use crate::report::Quantiles;
 use crate::socket::Socket;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    #[command(flatten)]
+    target: Target,
+
     /// How many members send.
     #[arg(long, default_value_t = 20)]
     senders: u32,
@@ -37,7 +41,8 @@ pub(crate) struct Options {
     in_flight: usize,
 }
 
-pub(crate) async fn run(api: &Api, options: &Options) -> anyhow::Result<Value> {
+pub(crate) async fn run(options: &Options) -> anyhow::Result<Value> {
+    let api = &Api::open(&options.target)?;
     let mut rooms = Vec::new();
     for number in 0..options.rooms.max(1) {
         rooms.push(api.create_room(&format!("load test {number}")).await?);

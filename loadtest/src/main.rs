@@ -10,6 +10,7 @@ mod client;
 mod report;
 mod room;
 mod socket;
+mod turn;
 
 use std::path::PathBuf;
 
@@ -21,9 +22,6 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Cli {
-    #[command(flatten)]
-    target: Target,
-
     #[command(subcommand)]
     scenario: Scenario,
 }
@@ -50,15 +48,17 @@ enum Scenario {
     Room(room::Options),
     /// Members send durable messages and wait for each acknowledgement.
     Chat(chat::Options),
+    /// Relays of our own and of coturn carry the same packets in turns, on this machine alone.
+    Turn(turn::Options),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
-    let api = api::Api::open(&cli.target)?;
-    let report = match cli.scenario {
-        Scenario::Room(options) => room::run(&api, &options).await?,
-        Scenario::Chat(options) => chat::run(&api, &options).await?,
+    let report = match Cli::parse().scenario {
+        Scenario::Room(options) => room::run(&options).await?,
+        Scenario::Chat(options) => chat::run(&options).await?,
+        // One thread that spins, and no task beside it.
+        Scenario::Turn(options) => tokio::task::block_in_place(|| turn::run(&options))?,
     };
     report::print(&report)
 }

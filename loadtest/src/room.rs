@@ -8,6 +8,7 @@ use confer_auth::RoomScope;
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 
+use crate::Target;
 use crate::api::Api;
 use crate::client::{Outcome, Participant};
 use crate::report::Quantiles;
@@ -17,6 +18,9 @@ const JOIN_PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    #[command(flatten)]
+    target: Target,
+
     /// How many join.
     #[arg(long, default_value_t = 10)]
     participants: u32,
@@ -30,7 +34,8 @@ pub(crate) struct Options {
     seconds: u64,
 }
 
-pub(crate) async fn run(api: &Api, options: &Options) -> anyhow::Result<Value> {
+pub(crate) async fn run(options: &Options) -> anyhow::Result<Value> {
+    let api = &Api::open(&options.target)?;
     let room = api.create_room("load test").await?;
     let (stop, stopped) = watch::channel(false);
     let mut running = Vec::new();

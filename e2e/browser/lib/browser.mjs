@@ -26,12 +26,12 @@ const DESKTOP = { width: 1280, height: 800 };
 export const PATIENCE_MS = 30_000;
 
 /** A browser. With `asked: false` its pages were never asked for camera or microphone. */
-export async function startBrowser({ asked = true } = {}) {
+export async function startBrowser({ asked = true, flags = [] } = {}) {
   return chromium.launch({
     executablePath: EXECUTABLE,
     headless: true,
     chromiumSandbox: false,
-    args: [...FLAGS, ...(asked ? ['--use-fake-ui-for-media-stream'] : [])],
+    args: [...FLAGS, ...flags, ...(asked ? ['--use-fake-ui-for-media-stream'] : [])],
   });
 }
 

@@ -4,6 +4,8 @@ import { execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import http from 'node:http';
+import https from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -29,11 +31,13 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 
 /** A server that can be killed and started again, with everything it has stored. */
 export class Server {
-  static async start({ args = [] } = {}) {
+  /** With `tls` it has a certificate that only browsers take that were told to. */
+  static async start({ args = [], tls = false } = {}) {
     const folder = await mkdtemp(path.join(tmpdir(), 'confer-e2e-'));
     // Run by root, the server hands its database to another user, who must be able to come here.
     await chmod(folder, 0o755);
-    const server = new Server(folder, await freePort('tcp'), await freePort('udp'), args);
+    const all = tls ? ['--tls', 'self-signed', ...args] : args;
+    const server = new Server(folder, await freePort('tcp'), await freePort('udp'), all, tls);
     try {
       await server.start();
     } catch (error) {
@@ -46,11 +50,11 @@ export class Server {
   #child = null;
   #log = [];
 
-  constructor(folder, port, udpPort, args) {
+  constructor(folder, port, udpPort, args, tls) {
     this.folder = folder;
     this.data = path.join(folder, 'data');
     this.port = port;
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
     this.args = [
       'serve',
       ...['--data-dir', this.data],
@@ -84,13 +88,21 @@ export class Server {
       if (child.exitCode !== null || child.signalCode !== null) {
         throw new Error(`the server ended before it was ready:\n${this.log}`);
       }
-      const answer = await fetch(`${this.url}/readyz`).catch(() => null);
-      if (answer?.ok) {
+      if ((await this.get('/readyz').catch(() => null))?.status === 200) {
         return;
       }
       await new Promise((done) => setTimeout(done, 100));
     }
     throw new Error(`the server was not ready in time:\n${this.log}`);
+  }
+
+  /** What it answers, whoever signed its certificate. */
+  async get(where) {
+    const { get } = this.url.startsWith('https') ? https : http;
+    const request = get(`${this.url}${where}`, { rejectUnauthorized: false });
+    const [answer] = await once(request, 'response');
+    answer.setEncoding('utf8');
+    return { status: answer.statusCode, text: (await answer.toArray()).join('') };
   }
 
   /** Ends it as a power cut would. */

@@ -18,7 +18,9 @@ export function email(name) {
 /** A server and a browser for one file of tests. */
 export async function openStage(options) {
   const server = await Server.start(options);
-  const browser = await startBrowser().catch(async (error) => {
+  // Our own certificate, for pages and for relays over TLS alike.
+  const flags = options?.tls ? ['--ignore-certificate-errors'] : [];
+  const browser = await startBrowser({ flags }).catch(async (error) => {
     await server.stop();
     throw error;
   });

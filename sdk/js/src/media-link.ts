@@ -15,6 +15,10 @@ import { type Seat, Transport } from './transport.js';
 const OFFER_TRIES = 4;
 /** Pause before such a try. */
 const OFFER_PAUSE_MS = 500;
+/** Credentials for relays are fetched again when this share of their life is over. */
+const CREDENTIAL_SHARE = 0.75;
+/** The shortest and the longest wait for that. Longer ones do not fit a timer. */
+const CREDENTIAL_WAIT_MS = [60_000, 86_400_000] as const;
 /** A path is not restarted more often than this. */
 const RESTART_PAUSE_MS = 3_000;
 
@@ -38,6 +42,7 @@ export class MediaLink {
   #offerLost = false;
   #restartedAt = Number.NEGATIVE_INFINITY;
   #restartTimer: TimerId = null;
+  #credentialTimer: TimerId = null;
   #closed = false;
 
   constructor(
@@ -49,12 +54,17 @@ export class MediaLink {
       publications: Iterable<LocalPublication>;
       receive: SlotDemand;
       layout: SlotDemand;
+      iceTransportPolicy?: RTCIceTransportPolicy | undefined;
     },
   ) {
     this.#platform = parts.platform;
     this.#signal = parts.signal;
     this.#media = parts.media;
     this.#owner = owner;
+    options.seat.then(
+      ({ iceServers }) => this.#watchCredentials(iceServers),
+      () => undefined,
+    );
     this.transport = new Transport({
       ...options,
       platform: parts.platform,
@@ -121,10 +131,39 @@ export class MediaLink {
   close(): void {
     this.#closed = true;
     this.#platform.clearTimer(this.#restartTimer);
+    this.#platform.clearTimer(this.#credentialTimer);
     this.transport.close();
   }
 
+  /** Has fresh credentials at hand before the relay refuses the old ones to whoever moves. */
+  #watchCredentials(iceServers: IceServer[]): void {
+    const expiries = iceServers
+      .map(({ username }) => Number.parseInt(username ?? '', 10) * 1000)
+      .filter((expiry) => Number.isFinite(expiry));
+    if (this.#closed || expiries.length === 0) {
+      return;
+    }
+    const left = Math.min(...expiries) - this.#platform.wallClock();
+    const [shortest, longest] = CREDENTIAL_WAIT_MS;
+    const wait = Math.min(longest, Math.max(shortest, left * CREDENTIAL_SHARE));
+    this.#platform.clearTimer(this.#credentialTimer);
+    this.#credentialTimer = this.#platform.setTimer(() => {
+      this.#signal.request<'ice_servers'>({ op: 'ice_servers' }).then(
+        ({ ice_servers: fresh }) => {
+          if (!this.#closed) {
+            this.transport.setIceServers(fresh);
+            this.#watchCredentials(fresh);
+          }
+        },
+        () => this.#watchCredentials(iceServers),
+      );
+    }, wait);
+  }
+
   #restart(iceServers?: IceServer[]): void {
+    if (iceServers !== undefined) {
+      this.#watchCredentials(iceServers);
+    }
     if (!this.#closed) {
       this.transport.restartIce(iceServers);
     }

@@ -40,4 +40,6 @@ export interface JoinOptions {
   videoMuted?: boolean | undefined;
   /** Receive slots of the first offer. Default: 4 audio, 8 video. */
   receive?: Partial<SlotDemand> | undefined;
+  /** `relay` sends media through a TURN relay only, so that nobody learns this network's addresses. */
+  iceTransportPolicy?: RTCIceTransportPolicy | undefined;
 }

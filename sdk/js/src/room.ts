@@ -50,6 +50,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly #media: LocalMedia;
   readonly #subscriptions: Subscriptions;
   readonly #receive: SlotDemand;
+  readonly #iceTransportPolicy: RTCIceTransportPolicy | undefined;
   readonly #stops: Unsubscribe[];
   #info: RoomInfo;
   #state: RoomState = 'joining';
@@ -70,6 +71,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#platform = parts.platform;
     this.#signal = parts.signal;
     this.#receive = { ...DEFAULT_RECEIVE, ...options.receive };
+    this.#iceTransportPolicy = options.iceTransportPolicy;
     this.local = new LocalParticipant(user);
     this.#seat = new Seat(parts.signal, id, { happened: (event) => this.#apply(event) });
     this.#roster = new Roster(
@@ -227,6 +229,7 @@ export class Room extends Emitter<RoomEvents> {
         },
         publications: this.local.publications.values(),
         receive: this.#receive,
+        iceTransportPolicy: this.#iceTransportPolicy,
         layout: this.#subscriptions.layout,
       },
     );

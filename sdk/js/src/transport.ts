@@ -86,6 +86,7 @@ export class Transport {
     publications: Iterable<LocalPublication>;
     receive: SlotDemand;
     layout: SlotDemand;
+    iceTransportPolicy?: RTCIceTransportPolicy | undefined;
   }) {
     this.#platform = options.platform;
     this.#owner = options.owner;
@@ -97,6 +98,7 @@ export class Transport {
     this.connection = options.platform.createPeerConnection({
       bundlePolicy: 'max-bundle',
       rtcpMuxPolicy: 'require',
+      iceTransportPolicy: options.iceTransportPolicy ?? 'all',
     });
     this.#offers = new OfferQueue(
       options.platform,

@@ -45,6 +45,31 @@ describe('joining', () => {
     expect(platform.connection.configuration.iceServers).toEqual(joined().ice_servers);
   });
 
+  it('goes through a relay only when that is wished', async () => {
+    const { client, platform } = world();
+    await client.connect();
+    await client.join(ROOM, { iceTransportPolicy: 'relay' });
+    expect(platform.connection.configuration.iceTransportPolicy).toBe('relay');
+  });
+
+  it('fetches credentials for relays again before they expire', async () => {
+    const { client, server, clock, platform } = world();
+    const expiring = (seconds: number, credential: string) => {
+      const expires = Math.floor(platform.wallClock() / 1000) + seconds;
+      return [{ urls: ['turn:turn.test'], username: `${expires}:u`, credential }];
+    };
+    server.on('join', () => ({ op: 'join', ...joined(), ice_servers: expiring(1000, 'first') }));
+    server.on('ice_servers', () => ({ op: 'ice_servers', ice_servers: expiring(9000, 'next') }));
+    await client.connect();
+    await client.join(ROOM);
+    await clock.advance(700_000);
+    expect(server.requests('ice_servers')).toHaveLength(0);
+    await clock.advance(60_000);
+    expect(server.requests('ice_servers')).toHaveLength(1);
+    const [relay] = platform.connection.configuration.iceServers ?? [];
+    expect(relay?.credential).toBe('next');
+  });
+
   it('offers again when the offer overtook the seat', async () => {
     const { client, server, clock } = world();
     const usual = { op: 'offer' as const, sdp: 'answer', slots: slots(1, {}) };

@@ -1,0 +1,157 @@
+// Calls of people whose network lets nothing pass but a relay, over everything the relay speaks.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { startApp } from '../lib/app.mjs';
+import { openStage, quantile, record } from '../lib/stage.mjs';
+
+/** Leaves of the relays that joining brings only the one that is tested. */
+function only(url) {
+  const narrowed = ({ iceServers = [], ...rest } = {}) => ({
+    ...rest,
+    iceServers: iceServers.map((server) => ({
+      ...server,
+      urls: [server.urls].flat().filter((each) => each === url),
+    })),
+  });
+  const usual = RTCPeerConnection.prototype.setConfiguration;
+  RTCPeerConnection.prototype.setConfiguration = function set(configuration) {
+    window.connection = this;
+    usual.call(this, narrowed(configuration));
+  };
+}
+
+/** How the media of this page travels. */
+async function path() {
+  const stats = [...(await window.connection.getStats()).values()];
+  const transport = stats.find(({ type }) => type === 'transport');
+  const pair = stats.find(({ id }) => id === transport?.selectedCandidatePairId);
+  const local = stats.find(({ id }) => id === pair?.localCandidateId);
+  return { type: local?.candidateType, protocol: local?.relayProtocol, url: local?.url };
+}
+
+/** A page of an app whose media goes through `url` and nowhere else; says when it was in the call. */
+async function join(stage, app, { identity, room, url }) {
+  const args = room === undefined ? ['--create'] : ['--room', room];
+  const token = await stage.server.mint('--identity', identity, ...args);
+  const person = await stage.arrive(identity, { url: app.url });
+  await person.context.addInitScript(only, url);
+  await person.page.goto('/');
+  const joined = await person.page.evaluate(
+    async ({ server, minted, id }) => {
+      const { ConferClient } = await import('/index.js');
+      const client = new ConferClient({ url: server, token: async () => minted });
+      await client.connect();
+      const { audio, video } = await client.devices.open({ audio: true, video: true });
+      const where = id ?? (await client.api.createRoom('Behind a firewall')).id;
+      const begun = performance.now();
+      window.room = await client.join(where, { audio, video, iceTransportPolicy: 'relay' });
+      window.firstFrame = new Promise((done) => {
+        window.room.on('trackSubscribed', ({ publication, track }) => {
+          const element = document.createElement(publication.kind);
+          Object.assign(element, { autoplay: true, srcObject: client.devices.stream([track]) });
+          document.body.append(element);
+          if (publication.kind === 'video') {
+            element.requestVideoFrameCallback(() => done(performance.now() - begun));
+          }
+        });
+      });
+      return where;
+    },
+    { server: stage.server.url, minted: token, id: room },
+  );
+  return { person, room: joined };
+}
+
+/** Two people meet through one URL, see and hear each other, and go. */
+async function meet(stage, app, { url, protocol }) {
+  const ann = await join(stage, app, { identity: 'ann', url });
+  const ben = await join(stage, app, { identity: 'ben', room: ann.room, url });
+  const firstFrame = await ben.person.page.evaluate(() => window.firstFrame);
+  for (const { person } of [ann, ben]) {
+    // More than two seconds of the fake camera.
+    await person.receives((media) => media.framesDecoded > 60, 'pictures');
+    await person.receives((media) => media.audioEnergy > 0, 'sound');
+    const found = await person.page.evaluate(path);
+    assert.deepEqual([found.type, found.protocol], ['relay', protocol], JSON.stringify(found));
+    assert.deepEqual(person.errors, []);
+  }
+  for (const { person } of [ann, ben]) {
+    await person.context.close();
+  }
+  return firstFrame;
+}
+
+/** Ports that the greeting and the address name. */
+function ports({ server }) {
+  const [, relay] = server.log.match(/UDP and TCP port (\d+)/);
+  return { relay, shared: server.port };
+}
+
+describe('a call through the relay', () => {
+  let stage;
+  let app;
+
+  before(async () => {
+    app = await startApp();
+    stage = await openStage({ args: ['--set', `http.allowed-origins=${app.url}`] });
+  });
+
+  after(async () => {
+    await stage?.close();
+    await app?.stop();
+  });
+
+  it('over UDP, and quickly', async () => {
+    const url = `turn:127.0.0.1:${ports(stage).relay}?transport=udp`;
+    const frames = [];
+    for (let time = 0; time < 5; time += 1) {
+      frames.push(await meet(stage, app, { url, protocol: 'udp' }));
+    }
+    await record({ relay_join_to_first_frame_ms_p50: Math.round(quantile(frames, 0.5)) });
+  });
+
+  it('over TCP', async () => {
+    const url = `turn:127.0.0.1:${ports(stage).relay}?transport=tcp`;
+    await meet(stage, app, { url, protocol: 'tcp' });
+  });
+
+  it('over TCP on the port of HTTP', async () => {
+    const url = `turn:127.0.0.1:${ports(stage).shared}?transport=tcp`;
+    await meet(stage, app, { url, protocol: 'tcp' });
+  });
+
+  it('leaves nothing behind', async () => {
+    const gone = /confer_turn_allocations 0\n/;
+    const deadline = Date.now() + 20_000;
+    while (!gone.test((await stage.server.get('/metrics')).text)) {
+      assert.ok(Date.now() < deadline, 'allocations of people who left');
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  });
+});
+
+describe('a call through the relay over TLS', () => {
+  let stage;
+  let app;
+
+  before(async () => {
+    app = await startApp();
+    stage = await openStage({ args: ['--set', `http.allowed-origins=${app.url}`], tls: true });
+  });
+
+  after(async () => {
+    await stage?.close();
+    await app?.stop();
+  });
+
+  it('on a port of its own', async () => {
+    const url = `turns:127.0.0.1:${ports(stage).relay}?transport=tcp`;
+    await meet(stage, app, { url, protocol: 'tls' });
+  });
+
+  it('on the one port that carries HTTPS and the WebSocket too', async () => {
+    const url = `turns:127.0.0.1:${ports(stage).shared}?transport=tcp`;
+    await meet(stage, app, { url, protocol: 'tls' });
+  });
+});
