@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::credentials::TenantId;
-use crate::integrity::Key;
+use crate::integrity::StoredKey;
 use crate::message::TransactionId;
 use crate::policy::{PeerPolicy, canonical};
 use crate::quota::{Rate, TenantLimits};
@@ -23,7 +23,7 @@ pub(crate) struct Allocation {
     pub(crate) tenant: TenantId,
     pub(crate) username: String,
     /// What proved the request that made it, and proves the later ones as well.
-    pub(crate) key: Key,
+    pub(crate) key: StoredKey,
     pub(crate) kind: RelayKind,
     pub(crate) relayed: Relayed,
     /// The request that made it: the same one again gets the same answer.
@@ -123,7 +123,7 @@ impl Allocation {
         tuple: FiveTuple,
         (tenant, limits): (TenantId, &TenantLimits),
         username: String,
-        key: Key,
+        key: StoredKey,
         kind: RelayKind,
         transaction: TransactionId,
         now: Instant,

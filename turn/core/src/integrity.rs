@@ -61,11 +61,38 @@ pub fn userhash(username: &str, realm: &str) -> [u8; 32] {
     hash
 }
 
-/// A key, for one integrity algorithm.
-#[derive(Clone, Debug)]
+/// A key, for one integrity algorithm, ready to be used.
+#[derive(Clone)]
 pub struct Key {
     algorithm: Algorithm,
     key: hmac::Key,
+    bytes: Box<[u8]>,
+}
+
+/// A key to be kept: what is ready to be used takes most of a kilobyte.
+#[derive(Clone)]
+pub(crate) struct StoredKey {
+    algorithm: Algorithm,
+    bytes: Box<[u8]>,
+}
+
+impl StoredKey {
+    /// The key, if it is for this algorithm.
+    pub(crate) fn unpack(&self, algorithm: Algorithm) -> Option<Key> {
+        (self.algorithm == algorithm).then(|| Key::new(algorithm, &self.bytes))
+    }
+}
+
+impl std::fmt::Debug for StoredKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoredKey").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
 }
 
 impl Key {
@@ -75,7 +102,11 @@ impl Key {
             Algorithm::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
             Algorithm::Sha256 => hmac::HMAC_SHA256,
         };
-        Self { algorithm, key: hmac::Key::new(hash, bytes) }
+        Self { algorithm, key: hmac::Key::new(hash, bytes), bytes: bytes.into() }
+    }
+
+    pub(crate) fn store(&self) -> StoredKey {
+        StoredKey { algorithm: self.algorithm, bytes: self.bytes.clone() }
     }
 
     pub fn algorithm(&self) -> Algorithm {

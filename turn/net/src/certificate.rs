@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rtc_dtls::config::HandshakeConfig;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+
+use crate::dtls::handshakes;
 
 /// The names of TURN and of behaviour discovery in TLS handshakes (RFC 7443).
 const ALPN: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];
@@ -36,23 +39,39 @@ pub enum CertificateError {
     /// The key is of no kind we know, or is another certificate's.
     #[error("the certificate and its private key do not fit")]
     Mismatch(#[source] rustls::Error),
+    /// DTLS is served, and cannot be with this key.
+    #[error("DTLS needs a key of ECDSA P-256, RSA or Ed25519 in PKCS#8 (`BEGIN PRIVATE KEY`)")]
+    DtlsKey,
 }
 
 /// The certificate of the moment. New handshakes see it; connections that stand are left alone.
 pub(crate) struct CertificateStore {
     provider: Arc<CryptoProvider>,
     current: RwLock<Arc<CertifiedKey>>,
+    /// The same for DTLS, if that is served.
+    dtls: Option<RwLock<Arc<HandshakeConfig>>>,
 }
 
 impl CertificateStore {
-    pub(crate) fn new(certificate: &Certificate) -> Result<Self, CertificateError> {
+    pub(crate) fn new(certificate: &Certificate, dtls: bool) -> Result<Self, CertificateError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let current = RwLock::new(certified(&provider, certificate)?);
-        Ok(Self { provider, current })
+        let dtls = dtls.then(|| handshakes(certificate)).transpose()?.map(RwLock::new);
+        Ok(Self { provider, current, dtls })
+    }
+
+    /// How handshakes over DTLS are done now; `None` where it is not served.
+    pub(crate) fn dtls(&self) -> Option<Arc<HandshakeConfig>> {
+        let current = self.dtls.as_ref()?.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&current))
     }
 
     pub(crate) fn set(&self, certificate: &Certificate) -> Result<(), CertificateError> {
         let fresh = certified(&self.provider, certificate)?;
+        if let Some(dtls) = &self.dtls {
+            let fresh = handshakes(certificate)?;
+            *dtls.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }

@@ -36,7 +36,7 @@ pub struct Config {
 
 /// An address that clients reach, and in what they may speak there.
 ///
-/// TCP and TLS share a port: the first byte tells them apart. DTLS is refused until it is served.
+/// TCP and TLS share a port, and so do UDP and DTLS: the first byte tells them apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     pub address: SocketAddr,
@@ -50,7 +50,7 @@ impl Listener {
     }
 
     pub(crate) fn datagrams(&self) -> bool {
-        self.serves(Transport::Udp)
+        self.serves(Transport::Udp) || self.serves(Transport::Dtls)
     }
 
     pub(crate) fn streams(&self) -> bool {
@@ -130,13 +130,8 @@ pub enum StartError {
         #[source]
         cause: io::Error,
     },
-    /// DTLS is asked for, which this version does not serve.
-    #[error(
-        "{address} shall serve TURN over DTLS, which this version cannot; name udp, tcp or tls"
-    )]
-    NoDtls { address: SocketAddr },
-    /// TLS is to be served, and there is nothing to show.
-    #[error("{address} shall serve TURN over TLS, but there is no certificate")]
+    /// TLS or DTLS is to be served, and there is nothing to show.
+    #[error("{address} shall serve TURN over TLS or DTLS, but there is no certificate")]
     NoCertificate { address: SocketAddr },
     #[error("the certificate for TURN cannot be used")]
     Certificate(#[from] CertificateError),

@@ -11,6 +11,7 @@
 
 mod certificate;
 mod config;
+mod dtls;
 mod handle;
 mod icmp;
 mod link;

@@ -3,15 +3,20 @@
 //! Nothing here allocates, locks or waits for a datagram in ChannelData; packets that follow each
 //! other to one destination are gathered into runs ([`crate::run`]).
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use confer_turn_core::{ConnectionId, DropReason, FiveTuple, Now, Server, Transport, Verdict};
+use rtc_dtls::config::HandshakeConfig;
 use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Listener;
+use crate::dtls::Sessions;
 use crate::link::{Inbound, Link};
 use crate::queue::{Outbound, Queue};
 use crate::relays::Relays;
@@ -33,6 +38,10 @@ pub(crate) struct Relaying {
 /// Everything that can be sent on.
 pub(crate) struct Io {
     pub(crate) listeners: Vec<UdpPort>,
+    /// What may be spoken at each of them.
+    pub(crate) speaks: Vec<Speaks>,
+    /// Clients over DTLS.
+    pub(crate) dtls: RefCell<Sessions>,
     pub(crate) relays: Relays,
     pub(crate) connections: HashMap<FiveTuple, Queue>,
     /// Peers of TCP allocations that wait for a client's data connection.
@@ -42,6 +51,19 @@ pub(crate) struct Io {
     pub(crate) counters: Arc<Counters>,
     pub(crate) runtime: runtime::Handle,
     pub(crate) link: Link,
+}
+
+/// What may be spoken to a socket for datagrams.
+#[derive(Clone, Copy)]
+pub(crate) struct Speaks {
+    pub(crate) udp: bool,
+    pub(crate) dtls: bool,
+}
+
+impl Speaks {
+    pub(crate) fn of(listener: &Listener) -> Self {
+        Self { udp: listener.serves(Transport::Udp), dtls: listener.serves(Transport::Dtls) }
+    }
 }
 
 /// From which relayed address to which peer, and how.
@@ -81,6 +103,42 @@ impl Relaying {
                     server.handle_connection_closed(id);
                 }
             }
+        }
+    }
+
+    /// Takes one datagram of a client over DTLS: most often a frame comes out of it.
+    pub(crate) fn dtls(
+        &mut self,
+        tuple: FiveTuple,
+        datagram: &[u8],
+        config: &Arc<HandshakeConfig>,
+        most: usize,
+        now: Now,
+    ) {
+        let sessions = &self.io.dtls;
+        let brought = sessions.borrow_mut().take(tuple, datagram, config, most, now.steady);
+        for answer in &brought.answers {
+            self.io.send_datagram(&tuple, answer);
+        }
+        for frame in &brought.frames {
+            self.client(tuple, frame, now);
+        }
+        if brought.failed {
+            add(&self.io.counters.dtls_failed, 1);
+        }
+        if brought.closed {
+            self.server.handle_disconnect(&tuple);
+        }
+    }
+
+    /// Looks after clients over DTLS when it is time.
+    pub(crate) fn dtls_tick(&mut self, greeting: Duration, idle: Duration, now: Now) {
+        let (again, gone) = self.io.dtls.borrow_mut().tick(greeting, idle, now.steady);
+        for (tuple, datagram) in again {
+            self.io.send_datagram(&tuple, &datagram);
+        }
+        for tuple in gone {
+            self.server.handle_disconnect(&tuple);
         }
     }
 
@@ -183,7 +241,16 @@ impl Io {
     /// Sends frames: over UDP a run of `segment` bytes each, on streams one after the other.
     fn send_to_client(&self, tuple: FiveTuple, frames: &[u8], segment: usize) {
         match tuple.transport {
-            Transport::Udp | Transport::Dtls => {
+            Transport::Dtls => {
+                for frame in frames.chunks(segment.max(1)) {
+                    let sealed = self.dtls.borrow_mut().seal(&tuple, frame, Instant::now());
+                    match sealed {
+                        Some(datagram) => self.send_datagram(&tuple, &datagram),
+                        None => self.lost(1),
+                    }
+                }
+            }
+            Transport::Udp => {
                 let lost = self.listener(tuple.server).map_or(1, |port| {
                     port.send(tuple.client, Some(tuple.server.ip()), frames, segment)
                 });
@@ -196,6 +263,13 @@ impl Io {
                 }
             }
         }
+    }
+
+    fn send_datagram(&self, tuple: &FiveTuple, datagram: &[u8]) {
+        let lost = self.listener(tuple.server).map_or(1, |port| {
+            port.send(tuple.client, Some(tuple.server.ip()), datagram, datagram.len())
+        });
+        self.lost(lost);
     }
 
     /// The socket that sends from an address of ours.

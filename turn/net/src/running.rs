@@ -1,5 +1,6 @@
 //! Starting the relay, and ending it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ use crate::certificate::CertificateStore;
 use crate::config::{Config, Listener, StartError};
 use crate::handle::TurnHandle;
 use crate::link::{Link, LinkEnd};
-use crate::relaying::{Io, Relaying};
+use crate::relaying::{Io, Relaying, Speaks};
 use crate::relays::Relays;
 use crate::shard::{BELL_TOKEN, Shard};
 use crate::stats::Counters;
@@ -84,14 +85,12 @@ pub async fn start(config: Config) -> Result<(TurnHandle, Running), StartError> 
         threads => usize::from(threads),
     };
     let threads = threads.min(MOST_THREADS);
-    if let Some(at) = config.listen.iter().find(|at| at.serves(Transport::Dtls)) {
-        return Err(StartError::NoDtls { address: at.address });
-    }
-    let tls = |at: &&Listener| at.serves(Transport::Tls);
+    let dtls = config.listen.iter().any(|at| at.serves(Transport::Dtls));
+    let tls = |at: &&Listener| at.serves(Transport::Tls) || at.serves(Transport::Dtls);
     let certificates = match (&config.certificate, config.listen.iter().find(tls)) {
         (None, Some(at)) => return Err(StartError::NoCertificate { address: at.address }),
         (None, None) => None,
-        (Some(certificate), _) => Some(Arc::new(CertificateStore::new(certificate)?)),
+        (Some(certificate), _) => Some(Arc::new(CertificateStore::new(certificate, dtls)?)),
     };
     let acceptor = match &certificates {
         Some(store) => Some(TlsAcceptor::from(Arc::new(store.server_config()?))),
@@ -129,6 +128,7 @@ pub async fn start(config: Config) -> Result<(TurnHandle, Running), StartError> 
             end,
             listeners: ports.iter_mut().filter_map(Iterator::next).collect(),
             links: Arc::clone(&links),
+            certificates: certificates.clone(),
             counters: Arc::clone(&counters[index]),
             events: events.clone(),
         };
@@ -154,13 +154,14 @@ struct Parts {
     end: LinkEnd,
     listeners: Vec<UdpPort>,
     links: Arc<[Link]>,
+    certificates: Option<Arc<CertificateStore>>,
     counters: Arc<Counters>,
     events: broadcast::Sender<Event>,
 }
 
 impl Parts {
     fn shard(self, config: &Config) -> io::Result<Shard> {
-        let Self { index, end, listeners, links, counters, events } = self;
+        let Self { index, end, listeners, links, certificates, counters, events } = self;
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         for (token, port) in (0..).zip(&listeners) {
             let token = epoll::EventData::new_u64(token);
@@ -177,6 +178,9 @@ impl Parts {
         let relays = Relays::new(config, Arc::clone(&epoll), runtime.clone(), link.clone(), share);
         let io = Io {
             listeners,
+            // Listeners without datagrams have no socket, so this is by place among those that have.
+            speaks: config.listen.iter().filter(|at| at.datagrams()).map(Speaks::of).collect(),
+            dtls: RefCell::default(),
             relays,
             connections: HashMap::new(),
             waiting: HashMap::new(),
@@ -194,6 +198,8 @@ impl Parts {
             links,
             events,
             unix_time: config.unix_time,
+            certificates,
+            limits: config.limits.clone(),
             inbox: Inbox::new(),
             lives_at: HashMap::new(),
             arrives_at: HashMap::new(),

@@ -14,11 +14,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use confer_turn_core::frame::stream_frame_length;
-use confer_turn_core::{Event, FiveTuple, Now, Transport, owner};
+use confer_turn_core::{DropReason, Event, FiveTuple, Now, Transport, owner};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use tokio::sync::broadcast;
 
+use crate::certificate::CertificateStore;
+use crate::config::Limits;
+use crate::dtls::is_dtls;
 use crate::link::{Control, Inbound, Link, LinkEnd};
 use crate::relaying::Relaying;
 use crate::relays::RELAY_TOKEN;
@@ -44,6 +47,9 @@ pub(crate) struct Shard {
     pub(crate) links: Arc<[Link]>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) unix_time: fn() -> u64,
+    /// What clients over DTLS are shown.
+    pub(crate) certificates: Option<Arc<CertificateStore>>,
+    pub(crate) limits: Limits,
     pub(crate) inbox: Inbox,
     /// Clients whose datagrams arrive here and whose allocations are on another thread.
     pub(crate) lives_at: HashMap<FiveTuple, usize>,
@@ -85,6 +91,9 @@ impl Shard {
             if self.relaying.server.poll_timeout().is_some_and(|deadline| deadline <= now.steady) {
                 self.relaying.server.handle_timeout(now);
             }
+            if self.relaying.io.dtls.borrow().poll_timeout().is_some_and(|at| at <= now.steady) {
+                self.relaying.dtls_tick(self.limits.greeting, self.limits.idle, now);
+            }
 
             // 4. Carry out what happened, and tell others.
             self.drain_events(now);
@@ -93,7 +102,8 @@ impl Shard {
     }
 
     fn timeout(&self) -> Option<Timespec> {
-        let deadline = self.relaying.server.poll_timeout();
+        let handshakes = self.relaying.io.dtls.borrow().poll_timeout();
+        let deadline = self.relaying.server.poll_timeout().into_iter().chain(handshakes).min();
         let deadline = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let retry = (!self.unsent.is_empty()).then_some(NEWS_RETRY);
         let left = [deadline, retry].into_iter().flatten().min()?;
@@ -108,7 +118,13 @@ impl Shard {
         if self.links.len() > 1 && self.end.bell.is_rung() {
             self.take_news(now);
         }
-        let Some(port) = self.relaying.io.listeners.get(index) else { return };
+        let io = &self.relaying.io;
+        let (Some(port), Some(speaks)) = (io.listeners.get(index), io.speaks.get(index).copied())
+        else {
+            return;
+        };
+        let certificates = self.certificates.as_ref().filter(|_| speaks.dtls);
+        let dtls = certificates.and_then(|certificates| certificates.dtls());
         let count = port.receive(&mut self.inbox);
         for at in 0..count {
             let Some(port) = self.relaying.io.listeners.get(index) else { return };
@@ -116,6 +132,18 @@ impl Shard {
             let (client, server) = (message.source, message.local);
             let tuple = FiveTuple { client, server, transport: Transport::Udp };
             for datagram in self.inbox.datagrams(message) {
+                if is_dtls(datagram) && speaks.dtls {
+                    if let Some(config) = &dtls {
+                        let tuple = FiveTuple { transport: Transport::Dtls, ..tuple };
+                        let most = self.limits.connections_per_listener;
+                        self.relaying.dtls(tuple, datagram, config, most, now);
+                    }
+                    continue;
+                }
+                if !speaks.udp {
+                    self.relaying.io.counters.dropped(DropReason::NotTurn);
+                    continue;
+                }
                 let Some(thread) = self.elsewhere(&tuple, datagram) else {
                     self.relaying.client(tuple, datagram, now);
                     continue;

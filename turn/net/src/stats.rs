@@ -30,6 +30,7 @@ pub(crate) struct Counters {
     pub(crate) queue_full: AtomicU64,
     pub(crate) send_failed: AtomicU64,
     pub(crate) handed_over: AtomicU64,
+    pub(crate) dtls_failed: AtomicU64,
     allocated: [AtomicU64; TRANSPORTS.len()],
     closed: [AtomicU64; CLOSE_REASONS.len()],
     dropped: [AtomicU64; DropReason::ALL.len()],
@@ -83,7 +84,7 @@ pub struct StatsSnapshot {
     pub connections: u64,
     /// Connections closed at once because there were too many.
     pub connections_refused: u64,
-    /// TLS handshakes and PROXY headers that were not completed.
+    /// TLS and DTLS handshakes and PROXY headers that were not completed.
     pub handshakes_failed: u64,
     /// Connections that were closed because they were silent, stalled, or not TURN.
     pub connections_cut: u64,
@@ -167,6 +168,7 @@ impl StatsSnapshot {
             sum.queue_full += read(&counters.queue_full);
             sum.send_failed += read(&counters.send_failed);
             sum.handed_over += read(&counters.handed_over);
+            sum.handshakes_failed += read(&counters.dtls_failed);
             tally(&mut sum.allocated, TRANSPORTS, &counters.allocated);
             tally(&mut sum.closed, CLOSE_REASONS, &counters.closed);
             tally(&mut sum.dropped, DropReason::ALL, &counters.dropped);

@@ -79,7 +79,7 @@ impl Server {
             tuple,
             (id, &tenant.limits),
             request.caller.username.clone(),
-            request.caller.key.clone(),
+            request.caller.key.store(),
             wish.kind,
             *request.message.transaction(),
             now.steady,

@@ -59,15 +59,14 @@ impl Server {
     fn owner_of(&self, tuple: FiveTuple, proof: &Proof<'_>) -> Option<Verified> {
         let allocation = self.allocations.get(&tuple)?;
         let named = matches!(proof.user, User::Name(name) if name == allocation.username);
-        let same_way = allocation.key.algorithm() == proof.algorithm;
-        if !named || !same_way || allocation.until.is_some() || proof.access_token.is_some() {
+        if !named || allocation.until.is_some() || proof.access_token.is_some() {
             return None;
         }
-        let proved = allocation.key.verify(proof.message, proof.offset, proof.tag);
-        proved.then(|| Verified {
+        let key = allocation.key.unpack(proof.algorithm)?;
+        key.verify(proof.message, proof.offset, proof.tag).then(|| Verified {
             tenant: allocation.tenant,
             username: allocation.username.clone(),
-            key: allocation.key.clone(),
+            key,
             until: None,
         })
     }

@@ -135,7 +135,7 @@ pub(crate) fn unix_time() -> u64 {
 
 fn config(settings: &Settings) -> Config {
     let loopback = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a literal"));
-    let transports = vec![Transport::Udp, Transport::Tcp, Transport::Tls];
+    let transports = vec![Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Dtls];
     let listener =
         |ip| Listener { address: SocketAddr::new(ip, 0), transports: transports.clone() };
     let tenant = Tenant {

@@ -4,6 +4,7 @@
 //! and one `turnutils_uclient` with the arguments under test, and compares what the client says it
 //! sent with what it says came back.
 
+mod discovery;
 mod lab;
 
 use confer_turn_core::credentials::ephemeral_password;
@@ -45,6 +46,19 @@ fn clients_over_tcp_relay_over_udp() {
 fn clients_over_tls_relay_over_udp() {
     let lab = Lab::start(Settings::default());
     nothing_lost(&lab, &["-t", "-S", "-n", "50", "-m", "2", "-e", "127.0.0.1", "-X", "-g"], 100);
+}
+
+#[test]
+fn clients_over_dtls_relay_over_udp() {
+    let lab = Lab::start(Settings::default());
+    nothing_lost(&lab, &["-S", "-n", "50", "-m", "2", "-e", "127.0.0.1", "-X", "-g"], 100);
+}
+
+#[test]
+fn clients_over_dtls_and_ipv6_relay_over_both_families() {
+    let lab = Lab::start(Settings { client_v6: true, ..Settings::default() });
+    nothing_lost(&lab, &["-S", "-n", "50", "-m", "2", "-e", "127.0.0.1", "-X", "-g"], 100);
+    nothing_lost(&lab, &["-S", "-x", "-n", "50", "-m", "2", "-e", "::1", "-g"], 100);
 }
 
 #[test]
@@ -141,4 +155,12 @@ fn a_hundred_clients_at_once_lose_nothing() {
     let arguments =
         ["-m", "100", "-n", "100", "-z", "20", "-l", "170", "-c", "-e", "127.0.0.1", "-X"];
     nothing_lost(&lab, &arguments, 10_000);
+}
+
+#[test]
+fn five_hundred_clients_at_once_lose_nothing() {
+    let lab = Lab::start(Settings { allocations_per_user: 1000, ..Settings::default() });
+    let arguments =
+        ["-m", "500", "-n", "10", "-z", "20", "-l", "170", "-c", "-e", "127.0.0.1", "-X"];
+    nothing_lost(&lab, &arguments, 5_000);
 }

@@ -1,0 +1,326 @@
+//! DTLS between clients and the relay (RFC 7350), by rtc-dtls.
+//!
+//! A thread has the sessions of the clients that the kernel gives it. rtc-dtls keys associations by
+//! address and never forgets one by itself, so each session runs in an endpoint of its own under a
+//! constant address, and its life is bounded here. A hello is answered with a cookie before
+//! anything costly happens (RFC 6347, section 4.2.1), but rtc-dtls draws that cookie and keeps it:
+//! half-open sessions are therefore few, bounded, and the oldest gives way.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use confer_turn_core::FiveTuple;
+use rtc_crypto::providers::AwsLcRsProvider;
+use rtc_crypto::{RTCCryptoProvider, SignatureScheme};
+use rtc_dtls::config::{ConfigBuilder, HandshakeConfig};
+use rtc_dtls::crypto::{Certificate as DtlsCertificate, CryptoPrivateKey};
+use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
+use rtc_shared::TransportProtocol;
+use rustls::pki_types::PrivateKeyDer;
+
+use crate::certificate::{Certificate, CertificateError};
+
+/// Half-open sessions of a thread. The oldest gives way to a new one.
+const HALF_OPEN: usize = 512;
+/// How often handshakes are looked after while there are any.
+const TICK: Duration = Duration::from_millis(250);
+/// How long a flight may stay unanswered before it goes out again.
+const REPEAT: Duration = Duration::from_millis(500);
+/// More than this before the handshake is over is not a client's; a whole one is 5 kB.
+const HANDSHAKE_BYTES: usize = 64 * 1024;
+/// Datagrams of handshakes are at most this long without IP and UDP headers.
+const MTU: usize = 1200;
+/// The constant address under which the one association of an endpoint runs.
+const REMOTE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+/// Of a record (RFC 6347, section 4.1).
+const HEADER: usize = 13;
+
+/// Whether a datagram to a port that is shared with STUN is DTLS (RFC 7983).
+pub(crate) fn is_dtls(datagram: &[u8]) -> bool {
+    matches!(datagram.first(), Some(20..=63))
+}
+
+/// How handshakes are done with a certificate.
+///
+/// # Errors
+/// When the key is not PKCS#8, or neither ECDSA P-256, RSA nor Ed25519.
+pub(crate) fn handshakes(
+    certificate: &Certificate,
+) -> Result<Arc<HandshakeConfig>, CertificateError> {
+    let PrivateKeyDer::Pkcs8(key) = &certificate.key else {
+        return Err(CertificateError::DtlsKey);
+    };
+    let provider = Arc::new(AwsLcRsProvider::new());
+    let schemes = [
+        SignatureScheme::EcdsaP256Sha256,
+        SignatureScheme::RsaPkcs1Sha256,
+        SignatureScheme::Ed25519,
+    ];
+    let mut imported = schemes.into_iter().filter_map(|scheme| {
+        provider.crypto().import_signing_key(scheme, key.secret_pkcs8_der()).ok()
+    });
+    let key = imported.next().ok_or(CertificateError::DtlsKey)?;
+    let shown = DtlsCertificate {
+        certificate: certificate.chain.clone(),
+        private_key: CryptoPrivateKey::from_signing_key(key),
+    };
+    let config = ConfigBuilder::default()
+        .with_crypto_provider(provider)
+        .with_certificates(vec![shown])
+        .with_mtu(MTU)
+        .build(false, None);
+    Ok(Arc::new(config.map_err(|_| CertificateError::DtlsKey)?))
+}
+
+/// What a datagram brought.
+#[derive(Default)]
+pub(crate) struct Brought {
+    /// Frames of the client.
+    pub(crate) frames: Vec<BytesMut>,
+    /// Datagrams that go back.
+    pub(crate) answers: Vec<BytesMut>,
+    /// The client said goodbye.
+    pub(crate) closed: bool,
+    /// A handshake came to nothing.
+    pub(crate) failed: bool,
+}
+
+/// The sessions of one thread.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    sessions: HashMap<FiveTuple, Session>,
+    /// In the order they came; some may be open or gone by now.
+    half_open: VecDeque<FiveTuple>,
+    tick: Option<Instant>,
+}
+
+struct Session {
+    endpoint: Endpoint,
+    open: bool,
+    since: Instant,
+    heard: Instant,
+    /// Bytes taken before it was open.
+    taken: usize,
+    /// What was sent last of a handshake, and when.
+    flight: Vec<BytesMut>,
+    sent: Instant,
+}
+
+impl Sessions {
+    /// Takes a datagram. `config` makes the session of a client that has none, if there is room
+    /// for one among `most`.
+    pub(crate) fn take(
+        &mut self,
+        tuple: FiveTuple,
+        datagram: &[u8],
+        config: &Arc<HandshakeConfig>,
+        most: usize,
+        now: Instant,
+    ) -> Brought {
+        let mut brought = Brought::default();
+        if !well_formed(datagram) {
+            return brought;
+        }
+        if !self.sessions.contains_key(&tuple) {
+            if self.sessions.len() >= most {
+                brought.failed = true;
+                return brought;
+            }
+            brought.failed = self.make_room();
+            self.half_open.push_back(tuple);
+            self.tick.get_or_insert(now + TICK);
+            let config = Some(Arc::clone(config));
+            let endpoint = Endpoint::new(REMOTE, TransportProtocol::UDP, config);
+            self.sessions.insert(tuple, Session::new(endpoint, now));
+        }
+        let Some(session) = self.sessions.get_mut(&tuple) else { return brought };
+        session.read(datagram, &mut brought, now);
+        if brought.closed || brought.failed && !session.open {
+            self.sessions.remove(&tuple);
+        }
+        brought
+    }
+
+    /// Encrypts a frame; what comes out goes to the client.
+    pub(crate) fn seal(
+        &mut self,
+        tuple: &FiveTuple,
+        frame: &[u8],
+        now: Instant,
+    ) -> Option<BytesMut> {
+        let session = self.sessions.get_mut(tuple).filter(|session| session.open)?;
+        session.endpoint.write(now, REMOTE, frame).ok()?;
+        Some(session.endpoint.poll_transmit()?.message)
+    }
+
+    /// When [`Sessions::tick`] has something to do.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.tick
+    }
+
+    /// Repeats flights, and gives up what has been half-open or silent for too long. Gives what
+    /// goes out again, and who is gone.
+    pub(crate) fn tick(
+        &mut self,
+        greeting: Duration,
+        idle: Duration,
+        now: Instant,
+    ) -> (Vec<(FiveTuple, BytesMut)>, Vec<FiveTuple>) {
+        let (mut again, mut gone) = (Vec::new(), Vec::new());
+        for (tuple, session) in &mut self.sessions {
+            let over = if session.open {
+                now.saturating_duration_since(session.heard) >= idle
+            } else {
+                now.saturating_duration_since(session.since) >= greeting
+            };
+            if over {
+                gone.push(*tuple);
+            } else if !session.open && now.saturating_duration_since(session.sent) >= REPEAT {
+                session.sent = now;
+                again.extend(session.flight.iter().map(|datagram| (*tuple, datagram.clone())));
+            }
+        }
+        for tuple in &gone {
+            self.sessions.remove(tuple);
+        }
+        let sessions = &self.sessions;
+        let waits = |tuple: &FiveTuple| sessions.get(tuple).is_some_and(|session| !session.open);
+        self.half_open.retain(waits);
+        let next = if self.half_open.is_empty() { idle / 4 } else { TICK };
+        self.tick = (!self.sessions.is_empty()).then_some(now + next);
+        (again, gone)
+    }
+
+    /// Lets the oldest half-open session go when there are too many; says whether one went.
+    fn make_room(&mut self) -> bool {
+        while self.half_open.len() >= HALF_OPEN {
+            let Some(oldest) = self.half_open.pop_front() else { return false };
+            if self.sessions.get(&oldest).is_some_and(|session| !session.open) {
+                self.sessions.remove(&oldest);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Session {
+    fn new(endpoint: Endpoint, now: Instant) -> Self {
+        Self {
+            endpoint,
+            open: false,
+            since: now,
+            heard: now,
+            taken: 0,
+            flight: Vec::new(),
+            sent: now,
+        }
+    }
+
+    fn read(&mut self, datagram: &[u8], brought: &mut Brought, now: Instant) {
+        let was_open = self.open;
+        if !was_open {
+            self.taken += datagram.len();
+            if self.taken > HANDSHAKE_BYTES {
+                brought.failed = true;
+                return;
+            }
+        }
+        match self.endpoint.read(now, REMOTE, None, BytesMut::from(datagram)) {
+            Ok(events) => {
+                for event in events {
+                    match event {
+                        EndpointEvent::HandshakeComplete => self.open = true,
+                        EndpointEvent::ApplicationData(frame) => brought.frames.push(frame),
+                        EndpointEvent::PeerClosed => brought.closed = true,
+                        // The enum may grow; what is new there is nothing we asked for.
+                        _ => {}
+                    }
+                }
+                self.heard = now;
+            }
+            // After the handshake anybody who fakes an address could send what is not understood.
+            Err(_) if was_open => while self.endpoint.poll_transmit().is_some() {},
+            Err(_) => brought.failed = true,
+        }
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            brought.answers.push(transmit.message);
+        }
+        if !brought.answers.is_empty() && !was_open {
+            self.flight.clone_from(&brought.answers);
+            self.sent = now;
+        }
+        if self.open {
+            self.flight = Vec::new();
+        }
+    }
+}
+
+/// Whether every record of a datagram could be one of DTLS 1.0 to 1.2. rtc-dtls ends associations
+/// over others, which RFC 6347, section 4.1.2.7, wants dropped.
+fn well_formed(datagram: &[u8]) -> bool {
+    let mut rest = datagram;
+    while let Some((header, after)) = rest.split_first_chunk::<HEADER>() {
+        let length = usize::from(u16::from_be_bytes([header[11], header[12]]));
+        let known = matches!(header[0], 20..=23) && header[1] == 0xfe;
+        match after.get(length..) {
+            Some(next) if known && length > 0 => rest = next,
+            Some(_) | None => return false,
+        }
+    }
+    rest.is_empty() && !datagram.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use confer_turn_core::Transport;
+
+    fn config() -> Arc<HandshakeConfig> {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
+        let made = made.expect("a valid name");
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let certificate = Certificate { chain: vec![made.cert.der().clone()], key };
+        handshakes(&certificate).expect("a key of ECDSA P-256")
+    }
+
+    fn tuple(port: u16) -> FiveTuple {
+        let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        FiveTuple { client: at(port), server: at(3478), transport: Transport::Dtls }
+    }
+
+    /// A record that says it is a hello, and is none.
+    fn forged() -> Vec<u8> {
+        let mut record = vec![22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8];
+        record.extend([1, 0, 0, 0, 0, 0, 0, 0]);
+        record
+    }
+
+    #[test]
+    fn a_flood_of_hellos_from_everywhere_holds_a_bounded_number_of_sessions() {
+        let (config, now) = (config(), Instant::now());
+        let mut sessions = Sessions::default();
+        for port in 1..=20_000 {
+            let brought = sessions.take(tuple(port), &forged(), &config, usize::MAX, now);
+            let answered: usize = brought.answers.iter().map(BytesMut::len).sum();
+            assert!(answered <= 2 * forged().len(), "{answered} bytes");
+        }
+        assert!(sessions.sessions.len() <= HALF_OPEN);
+        let (_, gone) = sessions.tick(Duration::ZERO, Duration::from_secs(600), now);
+        assert_eq!(sessions.sessions.len(), 0, "{} were given up", gone.len());
+        assert_eq!(sessions.poll_timeout(), None);
+    }
+
+    #[test]
+    fn what_is_no_record_makes_no_session() {
+        let (config, now) = (config(), Instant::now());
+        let mut sessions = Sessions::default();
+        for junk in [&[22][..], &[22; 64], &[63, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 7]] {
+            sessions.take(tuple(1), junk, &config, usize::MAX, now);
+        }
+        assert_eq!(sessions.sessions.len(), 0);
+    }
+}
