@@ -49,8 +49,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly #seat: Seat;
   readonly #media: LocalMedia;
   readonly #subscriptions: Subscriptions;
-  readonly #receive: SlotDemand;
-  readonly #iceTransportPolicy: RTCIceTransportPolicy | undefined;
+  readonly #wishes: JoinOptions & { receive: SlotDemand };
   readonly #stops: Unsubscribe[];
   #info: RoomInfo;
   #state: RoomState = 'joining';
@@ -70,8 +69,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#info = { id, name: '' };
     this.#platform = parts.platform;
     this.#signal = parts.signal;
-    this.#receive = { ...DEFAULT_RECEIVE, ...options.receive };
-    this.#iceTransportPolicy = options.iceTransportPolicy;
+    this.#wishes = { ...options, receive: { ...DEFAULT_RECEIVE, ...options.receive } };
     this.local = new LocalParticipant(user);
     this.#seat = new Seat(parts.signal, id, { happened: (event) => this.#apply(event) });
     this.#roster = new Roster(
@@ -228,8 +226,7 @@ export class Room extends Emitter<RoomEvents> {
           return this.#offerId;
         },
         publications: this.local.publications.values(),
-        receive: this.#receive,
-        iceTransportPolicy: this.#iceTransportPolicy,
+        ...this.#wishes,
         layout: this.#subscriptions.layout,
       },
     );

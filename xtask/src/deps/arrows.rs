@@ -33,8 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("confer-headless", &["confer-protocol"]),
     ("confer-http", &["confer-auth", "confer-protocol"]),
-    // Signs tokens as an application's back end does.
-    ("confer-loadtest", &["confer-auth", "confer-headless", "confer-protocol"]),
+    // Signs tokens as an application's back end does, and speaks TURN as a client does.
+    ("confer-loadtest", &["confer-auth", "confer-headless", "confer-protocol", "confer-turn-core"]),
     ("confer-postgres", &[]),
     ("confer-protocol", &[]),
     ("confer-sfu-core", &["confer-auth", "confer-protocol"]),
