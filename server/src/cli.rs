@@ -65,6 +65,49 @@ pub(crate) enum Command {
     /// Looks at the configuration without starting anything.
     #[command(subcommand)]
     Config(ConfigCommand),
+
+    /// Looks at the running relay of this data directory, and steers it.
+    #[command(subcommand)]
+    Turn(TurnCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TurnCommand {
+    /// Lists allocations: whose, over what, relayed where, and what they carried.
+    Sessions {
+        /// Only those of this identity, or of this part of one.
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Ends every allocation of an identity. Its credentials stay good until they expire.
+    Kick {
+        #[arg(value_name = "NAME")]
+        user: String,
+    },
+
+    /// Says whether clients may reach an address through the relay, and which rule decides.
+    ///
+    /// It goes by the configuration and needs no running server.
+    CheckPolicy {
+        /// Such as 192.0.2.7, 192.0.2.7:5060 or [2001:db8::7]:443.
+        #[arg(value_name = "ADDR[:PORT]", required = true)]
+        addresses: Vec<String>,
+
+        /// The name of a tenant of turn.tenants-file [default: what `[turn]` itself says].
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+    },
+
+    /// Refuses new allocations from now on; those that are live on.
+    Drain,
+
+    /// Prints what happens to allocations, one JSON object by line, until Ctrl-C.
+    Events,
 }
 
 #[derive(Args, Debug, Default)]

@@ -3,6 +3,7 @@
 //! Five steps: parse the command line, load the configuration, assemble the parts, run, drain. The
 //! way to a packet goes on in `assemble.rs`.
 
+mod admin;
 mod api_key;
 mod assemble;
 mod cli;
@@ -28,7 +29,7 @@ use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::assemble::{Server, StartError};
-use crate::cli::{Cli, Command, ConfigCommand, TokenCommand};
+use crate::cli::{Cli, Command, ConfigCommand, TokenCommand, TurnCommand};
 use crate::config::{Config, ConfigError, LogFormat, Sources};
 use crate::lifecycle::Stop;
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Migrate => migrate(&sources),
         Command::Config(command) => print_config(command, &sources),
         Command::Token(TokenCommand::Mint(args)) => mint(&args, &sources),
+        Command::Turn(command) => turn(&command, &sources),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -106,6 +108,21 @@ fn mint(args: &cli::MintArgs, sources: &Sources) -> Result<(), Failure> {
     let token = api_key::mint(args, &data_dir).map_err(|error| Failure::Other(Box::new(error)))?;
     print(&format!("{}\n", token.expose()));
     Ok(())
+}
+
+fn turn(command: &TurnCommand, sources: &Sources) -> Result<(), Failure> {
+    let layered = config::read(sources)?;
+    let data_dir = config::data_dir(&layered.settings, sources)?;
+    let offline = || Config::load(sources);
+    let told = runtime()?.block_on(admin::command::run(command, &data_dir, offline));
+    match told {
+        Ok(text) => {
+            print(&text);
+            Ok(())
+        }
+        Err(admin::command::CommandError::Configuration(errors)) => Err(errors.into()),
+        Err(error) => Err(Failure::Other(error.into())),
+    }
 }
 
 fn print_config(command: ConfigCommand, sources: &Sources) -> Result<(), Failure> {

@@ -19,6 +19,7 @@ pub(crate) fn document() -> OpenApi {
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
     document.merge(confer_accounts::openapi());
     document.merge(confer_chat::openapi());
+    document.merge(crate::admin::openapi());
     document
 }
 

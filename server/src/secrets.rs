@@ -43,6 +43,8 @@ pub(crate) struct Secrets {
     pub(crate) refresh: Secret,
     /// The relay's credentials are derived with it, unless the operator has one.
     pub(crate) turn: Secret,
+    /// Opens the operator's routes.
+    pub(crate) admin: Secret,
     /// The files that this start made.
     pub(crate) made: Vec<PathBuf>,
 }
@@ -60,13 +62,19 @@ impl Secrets {
         let mut made = Vec::new();
         let mut key = |name: &str| read_or_make(dir.join(name), &mut made);
         let (tokens, refresh) = (key("token-key")?, key("refresh-key")?);
-        Ok(Self { tokens, refresh, turn: key("turn-key")?, made })
+        let (turn, admin) = (key("turn-key")?, key("admin-token")?);
+        Ok(Self { tokens, refresh, turn, admin, made })
     }
 }
 
 /// The file of the API key, which apps' back ends use.
 pub(crate) fn api_key_file(data_dir: &Path) -> PathBuf {
     data_dir.join(DIRECTORY).join("api-key.toml")
+}
+
+/// A key as its file holds it.
+pub(crate) fn text(secret: &Secret) -> String {
+    URL_SAFE_NO_PAD.encode(secret.expose())
 }
 
 fn read_or_make(path: PathBuf, made: &mut Vec<PathBuf>) -> Result<Secret, SecretError> {
@@ -106,7 +114,7 @@ mod tests {
     fn keys_are_made_once_and_kept() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let first = Secrets::open(dir.path()).expect("fresh keys");
-        assert_eq!(first.made.len(), 3);
+        assert_eq!(first.made.len(), 4);
         assert_ne!(first.tokens, first.refresh);
 
         let second = Secrets::open(dir.path()).expect("the same keys");

@@ -2,7 +2,7 @@
 //! apart in the opposite order.
 
 mod media;
-mod relay;
+pub(crate) mod relay;
 mod reload;
 mod revocation;
 mod router;
@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{self, Admin, SocketError};
 use crate::api_key::ApiKeyError;
 use crate::config::{Config, Role};
 use crate::data_dir::{DataDir, DataDirError};
@@ -55,6 +56,8 @@ pub(crate) enum StartError {
     Media(#[from] confer_sfu_net::StartError),
     #[error(transparent)]
     Relay(#[from] confer_turn_net::StartError),
+    #[error(transparent)]
+    Admin(#[from] SocketError),
     #[error("`redis.url` cannot be used; write redis://host:port")]
     Bus(#[from] confer_bus::BusError),
     #[error(transparent)]
@@ -140,8 +143,17 @@ impl Server {
             (None, None, None)
         };
 
+        let admin = relay.as_ref().map(|relay| {
+            let shape = relay.shape.clone();
+            Admin { relay: relay.handle.clone(), shape, config: config.clone() }
+        });
+        if let Some(admin) = &admin {
+            tasks.spawn(admin::listen(data_dir.path(), admin.routes())?);
+        }
+        let guarded = admin.map(|admin| admin.guarded(&secrets.admin));
+        let stopping = stop.soft.clone();
         let router =
-            router::router(config, services, turn.clone(), socket_route, stop.soft.clone());
+            router::router(config, services, turn.clone(), guarded, socket_route, stopping);
         let shared = turn.filter(|_| config.turn.share_http_port);
         let acceptor = tls.as_ref().map(|tls| tls.acceptor(shared.is_some())).transpose()?;
         let reload = Reload {

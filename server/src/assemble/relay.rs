@@ -4,16 +4,14 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use confer_turn_core::{Behaviour, Credentials, PeerPolicy, Tenant, Transport};
 use confer_turn_net::{Certificate, Listener, RelayAddress, Running, StartError, TurnHandle};
 use ipnet::IpNet;
 
 use crate::clock;
 use crate::config::{Config, DatabasePlace, TlsConfig, TurnTransport};
-use crate::interfaces;
 use crate::ports::IceUrls;
+use crate::{interfaces, secrets};
 
 /// The port of STUN and TURN (RFC 8656, section 17).
 const PORT: u16 = 3478;
@@ -78,6 +76,20 @@ impl Relay {
 }
 
 impl Shape {
+    /// What a relay of this configuration would be that does not run: for looking at its policy.
+    pub(crate) fn of(config: &Config) -> Self {
+        let rtc = &config.rtc;
+        let shards = (0..rtc.shards).map(|index| SocketAddr::new(rtc.listen, rtc.udp_port + index));
+        let media = media_endpoints(config, &shards.collect::<Vec<_>>());
+        let listening = match config.turn.listen.as_slice() {
+            [] => everywhere(),
+            configured => configured.to_vec(),
+        };
+        let http = config.http.listen.first().copied();
+        let http = http.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        Self { own_secret: secrets::random(), nonce_secret: [0; 32], media, listening, http }
+    }
+
     /// Everything that may change while the relay runs.
     pub(crate) async fn core(&self, config: &Config) -> confer_turn_core::Config {
         let turn = &config.turn;
@@ -89,7 +101,7 @@ impl Shape {
             denied: denied.iter().copied().chain(METADATA.map(IpNet::from)).collect(),
         };
         let secrets = match turn.secrets.as_slice() {
-            [] => vec![secret_text(&self.own_secret)],
+            [] => vec![secrets::text(&self.own_secret)],
             configured => configured.iter().map(plain_text).collect(),
         };
         let first = Tenant {
@@ -193,7 +205,7 @@ pub(super) fn announced(config: &Config, own: Option<&Shape>) -> Option<IceUrls>
     let secret = match (turn.secrets.first(), own) {
         (Some(secret), _) => secret.clone(),
         // The text is what the relay is given, and longer than the key it writes.
-        (None, Some(own)) => confer_auth::Secret::new(secret_text(&own.own_secret)).ok()?,
+        (None, Some(own)) => confer_auth::Secret::new(secrets::text(&own.own_secret)).ok()?,
         (None, None) => return None,
     };
     let urls = match (turn.urls.is_empty(), own) {
@@ -203,11 +215,6 @@ pub(super) fn announced(config: &Config, own: Option<&Shape>) -> Option<IceUrls>
     };
     let lifetime = turn.credential_lifetime;
     (!urls.is_empty()).then_some(IceUrls { urls, secret, lifetime })
-}
-
-/// The text form of a key of ours, which is what the relay and coturn alike hash with.
-fn secret_text(secret: &confer_auth::Secret) -> String {
-    URL_SAFE_NO_PAD.encode(secret.expose())
 }
 
 /// A configured secret is text already.

@@ -21,6 +21,7 @@ pub(super) fn router(
     config: &Config,
     services: Option<Services>,
     turn: Option<TurnHandle>,
+    admin: Option<Router>,
     socket_route: Option<Router>,
     stopping: CancellationToken,
 ) -> Router {
@@ -43,6 +44,8 @@ pub(super) fn router(
         .route("/readyz", get(health::ready).with_state(health))
         .route("/metrics", get(metrics::metrics).with_state(counting))
         .route("/openapi.json", get(openapi::openapi));
+
+    let operators = operators.merge(admin.unwrap_or_default());
 
     let routes = match services {
         Some(services) => {

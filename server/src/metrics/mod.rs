@@ -5,7 +5,7 @@
 
 mod media;
 mod page;
-mod turn;
+pub(crate) mod turn;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ fn permitted(token: Option<&Secret>, peer: IpAddr, headers: &HeaderMap) -> bool 
 }
 
 /// Takes equally long wherever the first difference is.
-fn equal(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len()
         && one.iter().zip(other).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }

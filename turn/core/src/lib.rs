@@ -36,7 +36,7 @@ pub mod server;
 pub use allocation::{Relayed, Traffic};
 pub use credentials::{Credentials, OauthKey, Tenant, TenantId};
 pub use frame::ChannelRange;
-pub use policy::PeerPolicy;
+pub use policy::{PeerPolicy, Rule};
 pub use quota::TenantLimits;
 pub use server::{
     Behaviour, CloseReason, Config, ConnectFailure, ConnectionId, DropReason, Event, Family,

@@ -53,30 +53,73 @@ pub struct PeerPolicy {
     pub denied: Vec<IpNet>,
 }
 
+/// Why a peer may be reached, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// It is this server's own media plane.
+    OwnMedia,
+    /// It is this server itself, or what it stores its data in.
+    OwnService,
+    /// Nothing listens at port zero.
+    NoPort,
+    /// This network is denied.
+    Denied(IpNet),
+    /// This network is allowed.
+    Allowed(IpNet),
+    /// It is globally routable.
+    Global,
+    /// It is not, and nothing allows it.
+    NotGlobal,
+}
+
+impl Rule {
+    /// Whether packets may go there and come from there.
+    pub fn permits(self) -> bool {
+        match self {
+            Self::OwnMedia | Self::Allowed(_) | Self::Global => true,
+            Self::OwnService | Self::NoPort | Self::Denied(_) | Self::NotGlobal => false,
+        }
+    }
+}
+
 impl PeerPolicy {
-    /// Whether packets may go to and come from `peer`.
-    pub fn permits(&self, peer: SocketAddr) -> bool {
+    /// The rule that decides about `peer`.
+    pub fn judge(&self, peer: SocketAddr) -> Rule {
         let canonical = SocketAddr::new(canonical(peer.ip()), peer.port());
         if self.own_media.contains(&canonical) {
-            return true;
+            return Rule::OwnMedia;
         }
-        peer.port() != 0
-            && !self.own_services.contains(&canonical)
-            && self.network_permits(peer.ip())
+        if peer.port() == 0 {
+            return Rule::NoPort;
+        }
+        if self.own_services.contains(&canonical) {
+            return Rule::OwnService;
+        }
+        self.judge_network(peer.ip())
+    }
+
+    /// The rule that decides about an address, whatever the port.
+    pub fn judge_network(&self, ip: IpAddr) -> Rule {
+        let inner = canonical(ip);
+        let denies = |net: &&IpNet| net.contains(&ip) || net.contains(&inner);
+        if let Some(net) = self.denied.iter().find(denies) {
+            return Rule::Denied(*net);
+        }
+        if let Some(net) = self.allowed.iter().find(|net| net.contains(&inner)) {
+            return Rule::Allowed(*net);
+        }
+        if global(ip) && global(inner) { Rule::Global } else { Rule::NotGlobal }
+    }
+
+    /// Whether packets may go to and come from `peer`.
+    pub fn permits(&self, peer: SocketAddr) -> bool {
+        self.judge(peer).permits()
     }
 
     /// Whether a permission, which names no port, may be given for `ip`.
     pub fn permits_address(&self, ip: IpAddr) -> bool {
         let own = canonical(ip);
-        self.own_media.iter().any(|media| media.ip() == own) || self.network_permits(ip)
-    }
-
-    fn network_permits(&self, ip: IpAddr) -> bool {
-        let inner = canonical(ip);
-        if self.denied.iter().any(|net| net.contains(&ip) || net.contains(&inner)) {
-            return false;
-        }
-        self.allowed.iter().any(|net| net.contains(&inner)) || (global(ip) && global(inner))
+        self.own_media.iter().any(|media| media.ip() == own) || self.judge_network(ip).permits()
     }
 }
 

@@ -2,6 +2,7 @@
 //! secrets and certificates change.
 
 mod client;
+mod operating;
 mod rotation;
 
 use std::net::SocketAddr;

@@ -1,0 +1,221 @@
+//! `/v1/admin/turn/…`
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::sse::{Event as Sse, KeepAlive};
+use axum::response::{IntoResponse, Response};
+use confer_http::{ApiError, ApiJson, ApiQuery};
+use confer_protocol::error::{ErrorBody, ErrorCode};
+use confer_turn_core::{Event, RelayKind, SessionInfo, Traffic};
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast::error::RecvError;
+use utoipa::{IntoParams, OpenApi, ToSchema};
+
+use super::{Admin, policy};
+use crate::metrics::turn::{close_word, transport_word};
+
+/// Allocations in one answer, unless fewer are asked for.
+const SESSIONS: usize = 1_000;
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(sessions, kick, check_policy, drain, events),
+    components(schemas(Session, Sessions, KickRequest, Kicked, policy::Judged))
+)]
+struct Routes;
+
+/// What the routes say about themselves.
+pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
+    Routes::openapi()
+}
+
+/// One allocation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Session {
+    /// As the client names itself; an ephemeral name begins with its expiry.
+    username: String,
+    /// `udp`, `tcp`, `tls` or `dtls`: what the client speaks.
+    transport: &'static str,
+    client: String,
+    relayed: Vec<String>,
+    /// What is relayed: `udp` or `tcp`.
+    kind: &'static str,
+    expires_in_seconds: u64,
+    sent_bytes: u64,
+    sent_packets: u64,
+    received_bytes: u64,
+    received_packets: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Sessions {
+    sessions: Vec<Session>,
+    /// How many there are, also beyond the limit.
+    total: usize,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SessionsQuery {
+    /// Only those of this identity, or of this part of one.
+    user: Option<String>,
+    /// At most so many, 1,000 by default.
+    limit: Option<usize>,
+}
+
+/// Lists allocations.
+#[utoipa::path(get, path = "/v1/admin/turn/sessions", tag = "admin", params(SessionsQuery),
+    responses((status = 200, body = Sessions), (status = 401, description = "No admin token")))]
+pub(super) async fn sessions(
+    State(admin): State<Admin>,
+    ApiQuery(query): ApiQuery<SessionsQuery>,
+) -> Json<Sessions> {
+    let mut found = admin.relay.sessions().await;
+    if let Some(user) = &query.user {
+        found.retain(|session| is_of(&session.username, user));
+    }
+    found.sort_by(|one, other| one.username.cmp(&other.username));
+    let total = found.len();
+    found.truncate(query.limit.unwrap_or(SESSIONS).min(SESSIONS));
+    Json(Sessions { sessions: found.into_iter().map(Session::from).collect(), total })
+}
+
+/// Whether an allocation is one that a kick of `user` would end.
+fn is_of(username: &str, user: &str) -> bool {
+    let identity = confer_turn_core::credentials::identity(username);
+    identity == user || identity.split('/').any(|part| part == user)
+}
+
+impl From<SessionInfo> for Session {
+    fn from(info: SessionInfo) -> Self {
+        let Traffic { sent_bytes, sent_packets, received_bytes, received_packets } = info.traffic;
+        Self {
+            username: info.username,
+            transport: transport_word(info.tuple.transport),
+            client: info.tuple.client.to_string(),
+            relayed: info.relayed.iter().map(|address| address.to_string()).collect(),
+            kind: match info.kind {
+                RelayKind::Udp => "udp",
+                RelayKind::Tcp => "tcp",
+            },
+            expires_in_seconds: info.expires_in.as_secs(),
+            sent_bytes,
+            sent_packets,
+            received_bytes,
+            received_packets,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub(super) struct KickRequest {
+    pub(super) user: String,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub(super) struct Kicked {
+    /// How many allocations ended.
+    pub(super) ended: usize,
+}
+
+/// Ends every allocation of an identity.
+#[utoipa::path(post, path = "/v1/admin/turn/kick", tag = "admin", request_body = KickRequest,
+    responses((status = 200, body = Kicked), (status = 401, description = "No admin token")))]
+pub(super) async fn kick(
+    State(admin): State<Admin>,
+    ApiJson(request): ApiJson<KickRequest>,
+) -> Json<Kicked> {
+    Json(Kicked { ended: admin.relay.kick(&request.user).await })
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PolicyQuery {
+    /// With or without a port.
+    address: String,
+    /// The name of a tenant.
+    tenant: Option<String>,
+}
+
+/// Says whether clients may reach an address, and which rule decides.
+#[utoipa::path(get, path = "/v1/admin/turn/check-policy", tag = "admin", params(PolicyQuery),
+    responses((status = 200, body = policy::Judged), (status = 404, description = "No such tenant"),
+        (status = 422, description = "No address"), (status = 401, description = "No admin token")))]
+pub(super) async fn check_policy(
+    State(admin): State<Admin>,
+    ApiQuery(query): ApiQuery<PolicyQuery>,
+) -> Result<Json<policy::Judged>, ApiError> {
+    let wrong = |code, message| ApiError::from(ErrorBody::new(code, message));
+    let found = policy::of(&admin.shape, &admin.config, query.tenant.as_deref()).await;
+    let found = found.ok_or_else(|| wrong(ErrorCode::NotFound, "There is no such tenant."))?;
+    let judged = policy::judge(&found, &query.address);
+    let told = "`address` must be an IP address, with or without a port.";
+    Ok(Json(judged.ok_or_else(|| wrong(ErrorCode::Invalid, told))?))
+}
+
+/// Refuses new allocations from now on; those that are live on.
+#[utoipa::path(post, path = "/v1/admin/turn/drain", tag = "admin",
+    responses((status = 204), (status = 401, description = "No admin token")))]
+pub(super) async fn drain(State(admin): State<Admin>) -> axum::http::StatusCode {
+    admin.relay.drain().await;
+    axum::http::StatusCode::NO_CONTENT
+}
+
+/// What happens to allocations, as server-sent events. Who is too slow is told how many were lost.
+#[utoipa::path(get, path = "/v1/admin/turn/events", tag = "admin",
+    responses((status = 200, content_type = "text/event-stream", body = String),
+        (status = 401, description = "No admin token")))]
+pub(super) async fn events(State(admin): State<Admin>) -> Response {
+    let stream = futures::stream::unfold(admin.relay.events(), |mut events| async {
+        loop {
+            let told = match events.recv().await {
+                Ok(event) => told(&event),
+                Err(RecvError::Lagged(missed)) => {
+                    Some(serde_json::json!({ "event": "missed", "count": missed }))
+                }
+                Err(RecvError::Closed) => return None,
+            };
+            if let Some(told) = told {
+                return Some((Ok::<_, Infallible>(Sse::default().data(told.to_string())), events));
+            }
+        }
+    });
+    let alive = KeepAlive::new().interval(Duration::from_secs(15));
+    axum::response::Sse::new(stream).keep_alive(alive).into_response()
+}
+
+/// An event of an allocation; its sockets are nobody's business.
+fn told(event: &Event) -> Option<serde_json::Value> {
+    let bytes = |traffic: &Traffic| serde_json::json!({ "sent": traffic.sent_bytes, "received": traffic.received_bytes });
+    Some(match event {
+        Event::Allocated { tuple, username, relayed, .. } => serde_json::json!({
+            "event": "allocated",
+            "username": username,
+            "transport": transport_word(tuple.transport),
+            "client": tuple.client,
+            "relayed": relayed.iter().collect::<Vec<_>>(),
+        }),
+        Event::Refreshed { tuple, lifetime, traffic } => serde_json::json!({
+            "event": "refreshed",
+            "client": tuple.client,
+            "lifetime_seconds": lifetime.as_secs(),
+            "bytes": bytes(traffic),
+        }),
+        Event::Moved { from, to } => serde_json::json!({
+            "event": "moved",
+            "from": from.client,
+            "to": to.client,
+        }),
+        Event::Closed { tuple, username, reason, traffic, .. } => serde_json::json!({
+            "event": "closed",
+            "username": username,
+            "client": tuple.client,
+            "reason": close_word(*reason),
+            "bytes": bytes(traffic),
+        }),
+        Event::RelayClosed { .. } | Event::ConnectionClosed { .. } => return None,
+    })
+}
