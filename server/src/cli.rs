@@ -94,8 +94,12 @@ pub(crate) enum TurnCommand {
     ///
     /// It goes by the configuration and needs no running server.
     CheckPolicy {
-        /// Such as 192.0.2.7, 192.0.2.7:5060 or [2001:db8::7]:443.
-        #[arg(value_name = "ADDR[:PORT]", required = true)]
+        // Not a doc comment: rustdoc takes the brackets for a link.
+        #[arg(
+            value_name = "ADDR[:PORT]",
+            required = true,
+            help = "Such as 192.0.2.7, 192.0.2.7:5060 or [2001:db8::7]:443"
+        )]
         addresses: Vec<String>,
 
         /// The name of a tenant of turn.tenants-file [default: what `[turn]` itself says].
