@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// How long a soft stop may take before it becomes a hard one. Kubernetes kills after 30 s.
+/// How long a soft stop may take before it becomes a hard one, beside what the relay's allocations
+/// are given. Kubernetes kills after 30 s.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
 /// What has been asked of the process.
@@ -39,11 +40,11 @@ impl Stop {
 
     /// Runs `drain` until it is done, a second signal comes, or its time is over. Says whether it
     /// was done.
-    pub(crate) async fn drained(&self, drain: impl Future<Output = ()>) -> bool {
+    pub(crate) async fn drained(&self, limit: Duration, drain: impl Future<Output = ()>) -> bool {
         tokio::select! {
             () = drain => true,
             () = self.hard.cancelled() => false,
-            () = tokio::time::sleep(DRAIN_LIMIT) => false,
+            () = tokio::time::sleep(limit) => false,
         }
     }
 }
@@ -55,10 +56,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn draining_ends_by_itself_by_a_second_signal_or_by_time() {
         let stop = Stop::default();
-        assert!(stop.drained(async {}).await);
-        assert!(!stop.drained(std::future::pending()).await);
+        assert!(stop.drained(DRAIN_LIMIT, async {}).await);
+        assert!(!stop.drained(DRAIN_LIMIT, std::future::pending()).await);
 
         stop.hard.cancel();
-        assert!(!stop.drained(std::future::pending()).await);
+        assert!(!stop.drained(DRAIN_LIMIT, std::future::pending()).await);
     }
 }

@@ -28,7 +28,7 @@ use crate::database::{Database, DatabaseError};
 use crate::http::listener::{self, BindError};
 use crate::http::serve::{Terms, serve};
 use crate::http::tls::{self, Tls, TlsError};
-use crate::lifecycle::Stop;
+use crate::lifecycle::{DRAIN_LIMIT, Stop};
 use crate::secrets::{SecretError, Secrets};
 use media::Media;
 use relay::Relay;
@@ -217,20 +217,23 @@ impl Server {
         tracing::info!("draining");
         let Parts { relay, service, data_dir, _tasks } = self.parts;
         let (service, database) = service.map(ServiceParts::split).unzip();
-        let drained = stop.drained(async move {
+        let limit =
+            DRAIN_LIMIT + relay.as_ref().map_or(Duration::ZERO, |relay| relay.drain_timeout);
+        let drained = stop.drained(limit, async move {
             let relay = relay.map(|relay| tokio::spawn(relay.drain()));
             // New sockets are refused and open ones told while HTTP still answers.
             if let Some(signaling) = service.as_ref().and_then(|parts| parts.signaling.as_ref()) {
                 signaling.drain().await;
             }
+            if let Some(relay) = relay {
+                // It may take hours, which metrics and health should tell. A panic in it was
+                // reported when it happened.
+                let _ = relay.await;
+            }
             closing.cancel();
             let _ = serving.await;
             if let Some(service) = service {
                 service.stop().await;
-            }
-            if let Some(relay) = relay {
-                // A panic in it was reported when it happened.
-                let _ = relay.await;
             }
         });
         if !drained.await {

@@ -176,7 +176,8 @@ section! {
 
         /// How long live allocations may go on once the process is told to stop.
         ///
-        /// New ones are refused from that moment. 20 s are the most that stopping takes.
+        /// New ones are refused from that moment. Whoever stops the process must wait as long:
+        /// systemd's `TimeoutStopSec`, Kubernetes' `terminationGracePeriodSeconds`.
         drain_timeout: Duration = Duration::ZERO,
     }
 }

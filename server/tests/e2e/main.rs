@@ -3,6 +3,7 @@
 mod calls;
 mod chat;
 mod client;
+mod deploy;
 mod durability;
 mod guests;
 mod http;

@@ -112,7 +112,7 @@ pub(crate) struct Confer {
 }
 
 impl Confer {
-    fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary can be executed");
         let pid = Pid::from_child(&child);

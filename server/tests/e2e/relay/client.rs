@@ -13,13 +13,13 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Far more than anything here takes; reached only when something hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Loopback loses datagrams only when a buffer is full.
 const REPEAT: Duration = Duration::from_secs(1);
 
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 enum Way {
@@ -28,26 +28,26 @@ enum Way {
 }
 
 /// A client with its connection.
-pub(super) struct Caller {
+pub(crate) struct Caller {
     way: Way,
     client: Client,
 }
 
 impl Caller {
-    pub(super) async fn udp(server: SocketAddr, user: &str, password: &str) -> Self {
+    pub(crate) async fn udp(server: SocketAddr, user: &str, password: &str) -> Self {
         let socket = UdpSocket::bind((LOOPBACK, 0)).await.expect("a free port");
         socket.connect(server).await.expect("loopback");
         Self { way: Way::Datagrams(socket), client: Client::new(user, password, rand::random()) }
     }
 
-    pub(super) async fn tcp(server: SocketAddr, user: &str, password: &str) -> Self {
+    pub(crate) async fn tcp(server: SocketAddr, user: &str, password: &str) -> Self {
         let stream = TcpStream::connect(server).await.expect("it listens");
         let way = Way::Stream(Box::new(stream));
         Self { way, client: Client::new(user, password, rand::random()) }
     }
 
     /// Over TLS, with these names in ALPN; says which certificate was shown.
-    pub(super) async fn tls(
+    pub(crate) async fn tls(
         server: SocketAddr,
         trusted: &[CertificateDer<'static>],
         alpn: &[&str],
@@ -91,7 +91,7 @@ impl Caller {
     }
 
     /// Asks until it is answered: what was granted, or the code of the refusal.
-    pub(super) async fn ask(&mut self, ask: Ask) -> Result<Grant, u16> {
+    pub(crate) async fn ask(&mut self, ask: Ask) -> Result<Grant, u16> {
         let asking = async {
             let mut packet = self.client.ask(ask);
             loop {
@@ -114,14 +114,14 @@ impl Caller {
     }
 
     /// Allocates, and binds a channel to a peer.
-    pub(super) async fn reach(&mut self, peer: SocketAddr) -> Result<SocketAddr, u16> {
+    pub(crate) async fn reach(&mut self, peer: SocketAddr) -> Result<SocketAddr, u16> {
         let relayed = self.ask(Ask::Allocate).await?.relayed.expect("a relayed address");
         self.ask(Ask::Bind { channel: 0x4000, peer }).await?;
         Ok(relayed)
     }
 
     /// Whether a peer that sends everything back is reached.
-    pub(super) async fn echoes(&mut self, payload: &[u8]) -> bool {
+    pub(crate) async fn echoes(&mut self, payload: &[u8]) -> bool {
         let padded = matches!(self.way, Way::Stream(_));
         let frame = channel_data(0x4000, payload, padded);
         self.send(&frame).await;
@@ -140,7 +140,7 @@ impl Caller {
 }
 
 /// A connection over TLS.
-pub(super) async fn tls(
+pub(crate) async fn tls(
     server: SocketAddr,
     trusted: &[CertificateDer<'static>],
     alpn: &[&str],
@@ -163,7 +163,7 @@ pub(super) async fn tls(
 }
 
 /// Answers every datagram with itself.
-pub(super) async fn echo() -> SocketAddr {
+pub(crate) async fn echo() -> SocketAddr {
     let socket = UdpSocket::bind((LOOPBACK, 0)).await.expect("a free port");
     let address = socket.local_addr().expect("it is bound");
     tokio::spawn(async move {
