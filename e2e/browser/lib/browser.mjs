@@ -1,7 +1,11 @@
 // Chromium with fake devices, and people who use it.
 
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { chromium } from 'playwright-core';
 import { instrument } from './instrument.mjs';
+import { within } from './natlab.mjs';
 
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -25,14 +29,32 @@ const DESKTOP = { width: 1280, height: 800 };
 /** Longer than anything takes; only a failing test waits for it. */
 export const PATIENCE_MS = 30_000;
 
-/** A browser. With `asked: false` its pages were never asked for camera or microphone. */
-export async function startBrowser({ asked = true, flags = [] } = {}) {
-  return chromium.launch({
-    executablePath: EXECUTABLE,
-    headless: true,
-    chromiumSandbox: false,
-    args: [...FLAGS, ...flags, ...(asked ? ['--use-fake-ui-for-media-stream'] : [])],
-  });
+/**
+ * A browser, if need be in a network namespace. With `asked: false` its pages were never asked for
+ * camera or microphone.
+ */
+export async function startBrowser({ asked = true, flags = [], namespace } = {}) {
+  const launch = (executablePath) =>
+    chromium.launch({
+      executablePath,
+      headless: true,
+      chromiumSandbox: false,
+      args: [...FLAGS, ...flags, ...(asked ? ['--use-fake-ui-for-media-stream'] : [])],
+    });
+  if (namespace === undefined) {
+    return launch(EXECUTABLE);
+  }
+  // It is spoken to over a pipe, which leads into the namespace as well.
+  const folder = await mkdtemp(path.join(tmpdir(), 'confer-e2e-browser-'));
+  try {
+    const wrapper = path.join(folder, 'chromium');
+    const command = within(namespace, EXECUTABLE).join(' ');
+    await writeFile(wrapper, `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });
+    return await launch(wrapper);
+  } finally {
+    // Whoever runs it has read it by now.
+    await rm(folder, { recursive: true });
+  }
 }
 
 /** Somebody with a browser profile of their own. */
@@ -121,6 +143,21 @@ export class Person {
     await this.at('join-call').waitFor();
   }
 
+  /** Joins the call whose lobby is open; how long it took until somebody was seen, in ms. */
+  async joinAndSee() {
+    await this.page.evaluate(() => {
+      window.seen.frames.length = 0;
+      window.seen.watchPictures();
+      const button = document.querySelector('[data-testid=join-call]');
+      button.addEventListener('click', () => {
+        window.seen.clickedAt = performance.now();
+      });
+    });
+    await this.at('join-call').click();
+    await this.page.waitForFunction(() => window.seen.frames.length > 0);
+    return this.page.evaluate(() => window.seen.frames[0].at - window.seen.clickedAt);
+  }
+
   async leave() {
     await this.at('leave-button').click();
     await this.page.waitForURL(/\/rooms\/[^/]+$/);
@@ -159,6 +196,21 @@ export class Person {
       media = await this.media();
     }
     return media;
+  }
+
+  /** Waits until media travels as `expected` says: what the connection has found, it may better. */
+  async travels(expected) {
+    const found = () => this.page.evaluate(() => window.seen.path());
+    const matches = (now) => Object.entries(expected).every(([key, value]) => now[key] === value);
+    const deadline = Date.now() + PATIENCE_MS;
+    let now = await found();
+    while (!matches(now)) {
+      if (Date.now() > deadline) {
+        throw new Error(`the media of ${this.name} travels otherwise: ${JSON.stringify(now)}`);
+      }
+      await this.page.waitForTimeout(100);
+      now = await found();
+    }
   }
 
   /** Room events that the page's sockets brought, by kind. */

@@ -81,6 +81,16 @@ export function instrument() {
     }, 250);
   };
 
+  /** How media travels now: the near end of the path that the newest connection has chosen. */
+  seen.path = async () => {
+    const open = seen.connections.filter(({ connectionState }) => connectionState !== 'closed');
+    const stats = [...((await open.at(-1)?.getStats())?.values() ?? [])];
+    const transport = stats.find(({ type }) => type === 'transport');
+    const pair = stats.find(({ id }) => id === transport?.selectedCandidatePairId);
+    const local = stats.find(({ id }) => id === pair?.localCandidateId);
+    return { type: local?.candidateType, protocol: local?.relayProtocol, url: local?.url };
+  };
+
   /** What all media connections of the page have received and sent up to now. */
   seen.media = async () => {
     const total = {

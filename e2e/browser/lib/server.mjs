@@ -10,6 +10,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { within } from './natlab.mjs';
 
 const BINARY =
   process.env.CONFER_BIN ?? path.resolve(import.meta.dirname, '../../../target/debug/confer');
@@ -31,13 +32,17 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 
 /** A server that can be killed and started again, with everything it has stored. */
 export class Server {
-  /** With `tls` it has a certificate that only browsers take that were told to. */
-  static async start({ args = [], tls = false } = {}) {
+  /**
+   * With `tls` it has a certificate that only browsers take that were told to. It runs on
+   * loopback, or in the network namespace that `place` names with an address and a port there.
+   */
+  static async start({ args = [], tls = false, place } = {}) {
     const folder = await mkdtemp(path.join(tmpdir(), 'confer-e2e-'));
     // Run by root, the server hands its database to another user, who must be able to come here.
     await chmod(folder, 0o755);
-    const all = tls ? ['--tls', 'self-signed', ...args] : args;
-    const server = new Server(folder, await freePort('tcp'), await freePort('udp'), all, tls);
+    const { settings, ...where } = place === undefined ? await loopback() : placed(place);
+    const all = [...settings, ...(tls ? ['--tls', 'self-signed'] : []), ...args];
+    const server = new Server(folder, where, all, tls);
     try {
       await server.start();
     } catch (error) {
@@ -50,20 +55,13 @@ export class Server {
   #child = null;
   #log = [];
 
-  constructor(folder, port, udpPort, args, tls) {
+  constructor(folder, { host, port, namespace }, args, tls) {
     this.folder = folder;
     this.data = path.join(folder, 'data');
     this.port = port;
-    this.url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
-    this.args = [
-      'serve',
-      ...['--data-dir', this.data],
-      ...['--listen', `127.0.0.1:${port}`],
-      ...['--udp-port', String(udpPort)],
-      ...['--announce', '127.0.0.1', '--set', 'rtc.listen=127.0.0.1'],
-      ...['--set', 'turn.listen=127.0.0.1:0'],
-      ...args,
-    ];
+    this.namespace = namespace;
+    this.url = `${tls ? 'https' : 'http'}://${host}:${port}`;
+    this.args = ['serve', '--data-dir', this.data, ...args];
   }
 
   /** What it has written up to now. */
@@ -72,7 +70,9 @@ export class Server {
   }
 
   async start() {
-    const child = spawn(BINARY, this.args, {
+    const [command, ...before] =
+      this.namespace === undefined ? [BINARY] : within(this.namespace, BINARY);
+    const child = spawn(command, [...before, ...this.args], {
       env: ownEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -98,11 +98,24 @@ export class Server {
 
   /** What it answers, whoever signed its certificate. */
   async get(where) {
+    if (this.namespace !== undefined) {
+      return this.#getThere(where);
+    }
     const { get } = this.url.startsWith('https') ? https : http;
     const request = get(`${this.url}${where}`, { rejectUnauthorized: false });
     const [answer] = await once(request, 'response');
     answer.setEncoding('utf8');
     return { status: answer.statusCode, text: (await answer.toArray()).join('') };
+  }
+
+  /** The same from inside its namespace, where this process is not. */
+  async #getThere(where) {
+    const [command, ...args] = within(this.namespace, 'curl');
+    const quietly = ['-ks', '--max-time', '5', '-w', '\n%{http_code}'];
+    const asked = [...args, ...quietly, this.url + where];
+    const { stdout } = await promisify(execFile)(command, asked);
+    const [, text, status] = stdout.match(/^(.*)\n(\d+)$/s);
+    return { status: Number(status), text };
   }
 
   /** Ends it as a power cut would. */
@@ -147,6 +160,23 @@ function ownEnvironment() {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => kept.has(name) || !foreign.test(name)),
   );
+}
+
+/** A place on loopback that nobody else has, and the settings that keep the server there. */
+async function loopback() {
+  const port = await freePort('tcp');
+  const settings = [
+    ...['--listen', `127.0.0.1:${port}`],
+    ...['--udp-port', String(await freePort('udp'))],
+    ...['--announce', '127.0.0.1', '--set', 'rtc.listen=127.0.0.1'],
+    ...['--set', 'turn.listen=127.0.0.1:0'],
+  ];
+  return { host: '127.0.0.1', port, settings };
+}
+
+/** A machine of its own: all is as it comes, but for the port. */
+function placed({ namespace, host, port }) {
+  return { namespace, host, port, settings: ['--listen', `0.0.0.0:${port}`] };
 }
 
 /** A port that nobody uses now. Somebody may take it before we do; the start then fails loudly. */

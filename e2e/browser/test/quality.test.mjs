@@ -29,17 +29,7 @@ describe('a call between two pages', () => {
     const times = [];
     for (let round = 0; round < JOINS; round += 1) {
       await bob.lobby(room);
-      await bob.page.evaluate(() => {
-        window.seen.frames.length = 0;
-        window.seen.watchPictures();
-        const button = document.querySelector('[data-testid=join-call]');
-        button.addEventListener('click', () => {
-          window.seen.clickedAt = performance.now();
-        });
-      });
-      await bob.at('join-call').click();
-      await bob.page.waitForFunction(() => window.seen.frames.length > 0);
-      times.push(await bob.page.evaluate(() => window.seen.frames[0].at - window.seen.clickedAt));
+      times.push(await bob.joinAndSee());
       if (round < JOINS - 1) {
         await bob.leave();
       }

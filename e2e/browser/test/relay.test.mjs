@@ -16,18 +16,8 @@ function only(url) {
   });
   const usual = RTCPeerConnection.prototype.setConfiguration;
   RTCPeerConnection.prototype.setConfiguration = function set(configuration) {
-    window.connection = this;
     usual.call(this, narrowed(configuration));
   };
-}
-
-/** How the media of this page travels. */
-async function path() {
-  const stats = [...(await window.connection.getStats()).values()];
-  const transport = stats.find(({ type }) => type === 'transport');
-  const pair = stats.find(({ id }) => id === transport?.selectedCandidatePairId);
-  const local = stats.find(({ id }) => id === pair?.localCandidateId);
-  return { type: local?.candidateType, protocol: local?.relayProtocol, url: local?.url };
 }
 
 /** A page of an app whose media goes through `url` and nowhere else; says when it was in the call. */
@@ -72,7 +62,7 @@ async function meet(stage, app, { url, protocol }) {
     // More than two seconds of the fake camera.
     await person.receives((media) => media.framesDecoded > 60, 'pictures');
     await person.receives((media) => media.audioEnergy > 0, 'sound');
-    const found = await person.page.evaluate(path);
+    const found = await person.page.evaluate(() => window.seen.path());
     assert.deepEqual([found.type, found.protocol], ['relay', protocol], JSON.stringify(found));
     assert.deepEqual(person.errors, []);
   }
