@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use confer_turn_core::integrity::{Algorithm, Key, PasswordAlgorithm};
 use confer_turn_core::message::{Class, Message, Method, Writer, attribute};
 use confer_turn_core::{
-    Config, Credentials, FiveTuple, Host, Now, RelayRequest, RelaySocket, Server, Tenant, Transport,
+    Config, Credentials, FiveTuple, Host, Now, PortWish, RelayRequest, RelaySocket, Server, Tenant,
+    Transport,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -30,10 +31,11 @@ const METHODS: [Method; 8] = [
 struct Ports(u16);
 
 impl Host for Ports {
-    fn open_relay(&mut self, _: RelayRequest) -> Option<RelaySocket> {
+    fn open_relay(&mut self, request: RelayRequest) -> Option<RelaySocket> {
         self.0 = self.0.checked_add(2)?;
         let at = |port| SocketAddr::from(([192, 0, 2, 1], port));
-        Some(RelaySocket { relayed: at(self.0), next: Some(at(self.0 + 1)) })
+        let next = (request.port == PortWish::EvenAndNext).then(|| at(self.0 + 1));
+        Some(RelaySocket { relayed: at(self.0), next })
     }
 }
 
@@ -44,7 +46,9 @@ fuzz_target!(|input: &[u8]| {
         ..Tenant::default()
     };
     let credentials = Credentials::new(vec![tenant]);
-    let mut server = Server::new(Config { credentials, tcp_relay: true, ..Config::default() });
+    let mut now = Now { steady: Instant::now(), unix: 1000 };
+    let config = Config { credentials, tcp_relay: true, ..Config::default() };
+    let mut server = Server::new(config, now.steady);
     let key = PasswordAlgorithm::Md5.key("alice", REALM, "hunter2", Algorithm::Sha1);
     let tuple = FiveTuple {
         client: SocketAddr::from(([198, 51, 100, 7], 4000)),
@@ -52,7 +56,6 @@ fuzz_target!(|input: &[u8]| {
         transport: Transport::Tcp,
     };
     let (mut ports, mut out) = (Ports(40_000), Vec::new());
-    let mut now = Now { steady: Instant::now(), unix: 1000 };
     let nonce = challenge(&mut server, tuple, &mut ports, now);
 
     let mut rest = input;

@@ -44,9 +44,13 @@ struct Written {
     oauth_keys: Vec<WrittenKey>,
     allocations: Option<u32>,
     allocations_per_user: Option<u32>,
+    permissions_per_user: Option<u32>,
     bytes_per_second: Option<u64>,
     packets_per_second: Option<u64>,
+    user_bytes_per_second: Option<u64>,
+    user_packets_per_second: Option<u64>,
     total_bytes_per_second: Option<u64>,
+    total_packets_per_second: Option<u64>,
     #[serde(default)]
     allowed_peers: Vec<IpNet>,
     #[serde(default)]
@@ -126,9 +130,15 @@ impl Written {
                 allocations_per_user: self
                     .allocations_per_user
                     .unwrap_or(defaults.allocations_per_user),
+                permissions_per_user: self
+                    .permissions_per_user
+                    .unwrap_or(defaults.permissions_per_user),
                 bytes_per_second: self.bytes_per_second.unwrap_or(0),
                 packets_per_second: self.packets_per_second.unwrap_or(0),
+                user_bytes_per_second: self.user_bytes_per_second.unwrap_or(0),
+                user_packets_per_second: self.user_packets_per_second.unwrap_or(0),
                 tenant_bytes_per_second: self.total_bytes_per_second.unwrap_or(0),
+                tenant_packets_per_second: self.total_packets_per_second.unwrap_or(0),
             },
             allowed_peers: self.allowed_peers,
             denied_peers: self.denied_peers,

@@ -125,11 +125,14 @@ section! {
         /// Allocations at once, of everybody (508).
         allocations: usize = 50_000,
 
-        /// Allocations of one user at once (486).
+        /// Allocations of one user at once (486). A port that is kept for later counts as one.
         allocations_per_user: u32 = 16,
 
         /// Peers that one allocation may have permissions for (508).
         permissions_per_allocation: u16 = 64,
+
+        /// Permissions in all allocations of one user (508).
+        permissions_per_user: u32 = 512,
 
         /// Channels of one allocation (508).
         channels_per_allocation: u16 = 64,
@@ -140,8 +143,17 @@ section! {
         /// The same in packets. 0: no limit.
         packets_per_second: u32 = 0,
 
-        /// What all allocations together may relay in a second. 0: no limit.
+        /// What all allocations of one user together may relay in a second. 0: no limit.
+        user_bytes_per_second: ByteSize = ByteSize(0),
+
+        /// The same in packets. 0: no limit.
+        user_packets_per_second: u32 = 0,
+
+        /// What all allocations of everybody may relay in a second. 0: no limit.
         total_bytes_per_second: ByteSize = ByteSize(0),
+
+        /// The same in packets. 0: no limit.
+        total_packets_per_second: u32 = 0,
 
         /// Answers a second to strangers of one IPv4 address or IPv6 /56. Beyond it: silence.
         answers_per_stranger: u32 = 200,
@@ -273,15 +285,20 @@ impl TurnSection {
                 // One tenant alone may use all there is.
                 allocations: u32::try_from(self.allocations).unwrap_or(u32::MAX),
                 allocations_per_user: self.allocations_per_user,
+                permissions_per_user: self.permissions_per_user,
                 bytes_per_second: self.bytes_per_second.0 as u64,
                 packets_per_second: self.packets_per_second.into(),
-                tenant_bytes_per_second: self.total_bytes_per_second.0 as u64,
+                user_bytes_per_second: self.user_bytes_per_second.0 as u64,
+                user_packets_per_second: self.user_packets_per_second.into(),
+                ..TenantLimits::default()
             },
             limits: confer_turn_core::Limits {
                 allocations: self.allocations,
                 permissions_per_allocation: self.permissions_per_allocation,
                 channels_per_allocation: self.channels_per_allocation,
                 challenges_per_prefix: self.answers_per_stranger.into(),
+                bytes_per_second: self.total_bytes_per_second.0 as u64,
+                packets_per_second: self.total_packets_per_second.into(),
                 ..limits
             },
             stream_limits: confer_turn_net::Limits {

@@ -47,15 +47,17 @@ fn main() {
         limits: TenantLimits {
             allocations: u32::MAX,
             allocations_per_user: u32::MAX,
+            permissions_per_user: u32::MAX,
             ..TenantLimits::default()
         },
         ..Tenant::default()
     };
-    let mut server = Server::new(Config {
+    let config = Config {
         credentials: Credentials::new(vec![tenant]),
         nonce_secret: vec![7; 32],
         ..Config::default()
-    });
+    };
+    let mut server = Server::new(config, Instant::now());
     let mut ports = Ports(0);
     let mut out = Vec::with_capacity(2048);
     let now = Now { steady: Instant::now(), unix: 1_000_000_000 };

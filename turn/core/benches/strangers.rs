@@ -105,11 +105,12 @@ fn flood(kind: Kind, packets: usize) -> Flood {
         secrets: vec!["a secret of thirty-two bytes or more".to_owned()],
         ..Tenant::default()
     };
-    let mut server = Server::new(Config {
+    let config = Config {
         credentials: Credentials::new(vec![tenant]),
         nonce_secret: vec![7; 32],
         ..Config::default()
-    });
+    };
+    let mut server = Server::new(config, Instant::now());
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let mut client = Client::new("4000000000:mallory", "guessed", [3; 8]);
     let packet = packet(kind, &mut client, &mut random);

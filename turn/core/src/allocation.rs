@@ -8,7 +8,7 @@ use crate::credentials::TenantId;
 use crate::integrity::StoredKey;
 use crate::message::TransactionId;
 use crate::policy::{PeerPolicy, canonical};
-use crate::quota::{Rate, TenantLimits};
+use crate::quota::{Meters, Shares, TenantLimits};
 use crate::server::{Family, FiveTuple, Limits, RelayKind};
 
 /// A permission lasts this long after its last refresh (RFC 8656, section 9).
@@ -41,8 +41,9 @@ pub(crate) struct Allocation {
     permissions: Vec<Permission>,
     /// Sorted by number.
     channels: Vec<Channel>,
-    bytes_rate: Rate,
-    packets_rate: Rate,
+    rates: Meters,
+    /// What its user, its tenant and everybody may use together.
+    shares: Shares,
     pub(crate) traffic: Traffic,
 }
 
@@ -121,7 +122,7 @@ impl Allocation {
     /// An allocation without permissions.
     pub(crate) fn new(
         tuple: FiveTuple,
-        (tenant, limits): (TenantId, &TenantLimits),
+        (tenant, limits, shares): (TenantId, &TenantLimits, Shares),
         username: String,
         key: StoredKey,
         kind: RelayKind,
@@ -144,8 +145,8 @@ impl Allocation {
             mobility: None,
             permissions: Vec::new(),
             channels: Vec::new(),
-            bytes_rate: Rate::new(limits.bytes_per_second, now),
-            packets_rate: Rate::new(limits.packets_per_second, now),
+            rates: Meters::new(limits.rates(), now),
+            shares,
             traffic: Traffic::default(),
         }
     }
@@ -153,14 +154,15 @@ impl Allocation {
     /// Installs or refreshes permissions for all of `peers`, or for none.
     ///
     /// # Errors
-    /// When they would be more than [`Limits::permissions_per_allocation`].
+    /// When they would be more than [`Limits::permissions_per_allocation`], or than its user may
+    /// have.
     pub(crate) fn permit(
         &mut self,
         peers: impl Iterator<Item = IpAddr> + Clone,
         limits: &Limits,
         now: Instant,
     ) -> Result<(), BindError> {
-        self.permissions.retain(|permission| permission.expires > now);
+        self.keep_permissions(|permission| permission.expires > now);
         let peers = peers.map(canonical);
         // A request may name a peer twice.
         let earlier = |at: usize, ip: IpAddr| peers.clone().take(at).any(|other| other == ip);
@@ -169,7 +171,9 @@ impl Allocation {
             .enumerate()
             .filter(|(at, ip)| self.permission(*ip).is_none() && !earlier(*at, *ip))
             .count();
-        if self.permissions.len() + fresh > usize::from(limits.permissions_per_allocation) {
+        if self.permissions.len() + fresh > usize::from(limits.permissions_per_allocation)
+            || !self.shares.take_permissions(fresh)
+        {
             return Err(BindError::Full);
         }
         let expires = now + PERMISSION_LIFETIME;
@@ -212,10 +216,23 @@ impl Allocation {
         Ok(())
     }
 
-    /// Drops permissions and channels that a changed policy no longer allows.
-    pub(crate) fn reconsider(&mut self, policy: &PeerPolicy) {
-        self.permissions.retain(|permission| policy.permits_address(permission.ip));
+    /// Drops permissions and channels that a changed policy no longer allows, and takes changed
+    /// rates.
+    pub(crate) fn reconsider(&mut self, policy: &PeerPolicy, limits: &TenantLimits) {
+        self.keep_permissions(|permission| policy.permits_address(permission.ip));
         self.channels.retain(|channel| policy.permits(channel.peer));
+        self.rates.set(limits.rates());
+    }
+
+    /// Its permissions no longer count for its user.
+    pub(crate) fn give_permissions_back(&self) {
+        self.shares.give_permissions_back(self.permissions.len());
+    }
+
+    fn keep_permissions(&mut self, keeps: impl Fn(&Permission) -> bool) {
+        let before = self.permissions.len();
+        self.permissions.retain(keeps);
+        self.shares.give_permissions_back(before - self.permissions.len());
     }
 
     /// Whether packets to and from this address may pass now.
@@ -237,9 +254,9 @@ impl Allocation {
             .map(|channel| channel.number)
     }
 
-    /// Whether the allocation's rates leave room for a packet; spends it if so.
-    pub(crate) fn spend(&mut self, bytes: usize, now: Instant) -> bool {
-        self.packets_rate.spend(1, now) && self.bytes_rate.spend(bytes as u64, now)
+    /// Whether the rates that hold for the allocation leave room for a packet; spends it if so.
+    pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
+        self.rates.spend(bytes, now) && self.shares.spend(bytes, now)
     }
 
     fn permission(&self, ip: IpAddr) -> Option<&Permission> {

@@ -3,40 +3,59 @@
 //! Networks share a fixed table by a keyed hash. Two that meet in one place share its budget for a
 //! while, which a spoofing attacker can provoke only by luck.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use aws_lc_rs::hmac;
 
-use crate::quota::Rate;
+use crate::quota::{Since, spend};
 
-/// Places in the table: 200 KB in all.
+/// Places in the table: 32 KB in all.
 const PLACES: usize = 4096;
 
-/// Who may still be answered without authentication.
-#[derive(Debug)]
-pub(crate) struct Challenges {
+/// Who may still be answered without authentication, by all servers that share it.
+pub struct Challenges {
     keys: [u64; 2],
-    per_second: u64,
-    places: Vec<Option<Rate>>,
+    /// Zero for no limit.
+    per_second: AtomicU64,
+    beginning: Instant,
+    /// For each place, when all that was spent is earned; see [`spend`].
+    places: Vec<AtomicU64>,
+}
+
+impl fmt::Debug for Challenges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Challenges").field("per_second", &self.per_second).finish_non_exhaustive()
+    }
 }
 
 impl Challenges {
-    pub(crate) fn new(secret: &[u8], per_second: u64) -> Self {
+    /// A full budget for everybody; `secret` decides who shares a place.
+    pub fn new(secret: &[u8], per_second: u64, now: Instant) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let tag = hmac::sign(&key, b"networks");
         let mut keys = [0; 2];
         for (key, bytes) in keys.iter_mut().zip(tag.as_ref().chunks_exact(8)) {
             *key = bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         }
-        Self { keys, per_second, places: vec![None; PLACES] }
+        let places = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
+        Self { keys, per_second: AtomicU64::new(per_second), beginning: now, places }
     }
 
     /// Whether a client at `ip` is answered now; counts it if so.
-    pub(crate) fn admit(&mut self, ip: IpAddr, now: Instant) -> bool {
-        let place = self.place(ip);
-        let Some(place) = self.places.get_mut(place) else { return true };
-        place.get_or_insert_with(|| Rate::new(self.per_second, now)).spend(1, now)
+    pub(crate) fn admit(&self, ip: IpAddr, now: Instant) -> bool {
+        let per_second = self.per_second.load(Ordering::Relaxed);
+        let Some(place) = self.places.get(self.place(ip)).filter(|_| per_second > 0) else {
+            return true;
+        };
+        spend(place, 1, per_second, now.since(self.beginning)).is_some()
+    }
+
+    /// Another budget from now on.
+    pub(crate) fn set(&self, per_second: u64) {
+        self.per_second.store(per_second, Ordering::Relaxed);
     }
 
     /// IPv4 addresses stand alone, IPv6 ones with their /56: what one customer usually has.
@@ -60,7 +79,7 @@ mod tests {
     #[test]
     fn a_network_is_silent_once_its_budget_is_spent_and_others_are_not() {
         let now = Instant::now();
-        let mut challenges = Challenges::new(b"secret", 10);
+        let challenges = Challenges::new(b"secret", 10, now);
         let flooder = IpAddr::from([192, 0, 2, 1]);
         let admitted = (0..100).filter(|_| challenges.admit(flooder, now)).count();
         assert_eq!(admitted, 10);
@@ -71,7 +90,7 @@ mod tests {
     #[test]
     fn one_customers_ipv6_addresses_share_a_budget() {
         let now = Instant::now();
-        let mut challenges = Challenges::new(b"secret", 1);
+        let challenges = Challenges::new(b"secret", 1, now);
         let ip = |last| IpAddr::from([0x2001, 0xdb8, 0, 0x12, 0, 0, 0, last]);
         assert!(challenges.admit(ip(1), now));
         assert!(!challenges.admit(ip(2), now));

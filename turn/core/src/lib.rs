@@ -1,7 +1,7 @@
 //! The bundled STUN/TURN relay: decides, touches nothing.
 //!
 //! No socket, no clock, no task, no lock. A [`Server`] holds every allocation of one listener
-//! thread. Drive it so:
+//! thread; what several of them count together is in [`Shared`]. Drive it so:
 //!
 //! 1. Give each client packet to [`Server::handle_client`] and each packet that arrives on a relayed
 //!    address to [`Server::handle_peer`], with the time and a buffer. Do what the returned
@@ -34,12 +34,13 @@ pub mod quota;
 pub mod server;
 
 pub use allocation::{Relayed, Traffic};
+pub use challenge::Challenges;
 pub use credentials::{Credentials, OauthKey, Tenant, TenantId};
 pub use frame::ChannelRange;
 pub use policy::{PeerPolicy, Rule};
-pub use quota::TenantLimits;
+pub use quota::{Holdings, Ledger, TenantLimits};
 pub use server::{
     Behaviour, CloseReason, Config, ConnectFailure, ConnectionId, DropReason, Event, Family,
     FiveTuple, Host, Limits, Now, PortWish, RelayKind, RelayRequest, RelaySocket, Server,
-    SessionInfo, Transport, Verdict, owner,
+    SessionInfo, Shared, Transport, Verdict, owner,
 };

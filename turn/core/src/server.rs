@@ -13,6 +13,7 @@ mod types;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub use manage::SessionInfo;
@@ -29,19 +30,18 @@ use crate::credentials::TenantId;
 use crate::frame::{Frame, classify};
 use crate::message::{Class, Message, Method};
 use crate::nonce::Nonces;
-use crate::quota::{Holdings, Rate};
+use crate::quota::{Holdings, Ledger};
 
 /// Every allocation of one listener thread.
 #[derive(Debug)]
 pub struct Server {
     config: Config,
     nonces: Nonces,
-    challenges: Challenges,
+    ledger: Box<dyn Ledger>,
+    challenges: Arc<Challenges>,
     allocations: HashMap<FiveTuple, Allocation>,
     by_relayed: HashMap<SocketAddr, FiveTuple>,
     expiries: BTreeSet<(Instant, FiveTuple)>,
-    holdings: Holdings,
-    tenant_rates: BTreeMap<TenantId, Rate>,
     reservations: BTreeMap<[u8; 8], Reservation>,
     connections: BTreeMap<ConnectionId, tcp::PeerConnection>,
     /// Mobility tickets of allocations that may move, and where these are now.
@@ -52,26 +52,43 @@ pub struct Server {
 }
 
 /// A relayed address kept for a later request (RFC 8656, section 7.2).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Reservation {
     relayed: SocketAddr,
     expires: Instant,
+    /// Whose limits it counts for.
+    tenant: TenantId,
+    user: String,
+}
+
+/// What the servers of one process have in common.
+#[derive(Debug)]
+pub struct Shared {
+    /// Counts allocations, and hands out the rates that they share.
+    pub ledger: Box<dyn Ledger>,
+    /// The budget of answers to strangers.
+    pub challenges: Arc<Challenges>,
 }
 
 impl Server {
-    /// A relay without allocations.
-    pub fn new(config: Config) -> Self {
+    /// A relay without allocations, and the only one of its process.
+    pub fn new(config: Config, now: Instant) -> Self {
+        let per_second = config.limits.challenges_per_prefix;
+        let challenges = Arc::new(Challenges::new(&config.nonce_secret, per_second, now));
+        Self::sharing(config, Shared { ledger: Box::<Holdings>::default(), challenges })
+    }
+
+    /// A relay without allocations, whose limits hold for all that share them.
+    pub fn sharing(config: Config, shared: Shared) -> Self {
         let nonces = Nonces::new(&config.nonce_secret, config.nonce_lifetime);
-        let challenges = Challenges::new(&config.nonce_secret, config.limits.challenges_per_prefix);
         Self {
             config,
             nonces,
-            challenges,
+            ledger: shared.ledger,
+            challenges: shared.challenges,
             allocations: HashMap::new(),
             by_relayed: HashMap::new(),
             expiries: BTreeSet::new(),
-            holdings: Holdings::default(),
-            tenant_rates: BTreeMap::new(),
             reservations: BTreeMap::new(),
             connections: BTreeMap::new(),
             tickets: HashMap::new(),
@@ -127,16 +144,9 @@ impl Server {
             if expires > now.steady {
                 break;
             }
-            self.close(&tuple, CloseReason::Expired);
+            self.close(&tuple, CloseReason::Expired, now.steady);
         }
-        let events = &mut self.events;
-        self.reservations.retain(|_, reservation| {
-            let kept = reservation.expires > now.steady;
-            if !kept {
-                events.push_back(Event::RelayClosed { relayed: reservation.relayed });
-            }
-            kept
-        });
+        self.close_reservations(|reservation| reservation.expires <= now.steady, now.steady);
         self.expire_connections(now.steady);
     }
 

@@ -135,8 +135,8 @@ fn admitted(name: &str, password: &str, hashed: bool) -> bool {
         ..Tenant::default()
     };
     let config = Config { credentials: Credentials::new(vec![tenant]), ..Config::default() };
-    let mut server = Server::new(config);
     let now = Now { steady: Instant::now(), unix: 1000 };
+    let mut server = Server::new(config, now.steady);
     let tuple = FiveTuple {
         client: SocketAddr::from(([198, 51, 100, 7], 4000)),
         server: SocketAddr::from(([192, 0, 2, 1], 3478)),

@@ -14,6 +14,7 @@ mod config;
 mod dtls;
 mod handle;
 mod icmp;
+mod ledger;
 mod link;
 mod queue;
 mod relaying;

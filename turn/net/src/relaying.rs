@@ -127,7 +127,7 @@ impl Relaying {
             add(&self.io.counters.dtls_failed, 1);
         }
         if brought.closed {
-            self.server.handle_disconnect(&tuple);
+            self.server.handle_disconnect(&tuple, now.steady);
         }
     }
 
@@ -138,7 +138,7 @@ impl Relaying {
             self.io.send_datagram(&tuple, &datagram);
         }
         for tuple in gone {
-            self.server.handle_disconnect(&tuple);
+            self.server.handle_disconnect(&tuple, now.steady);
         }
     }
 

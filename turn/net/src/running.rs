@@ -6,8 +6,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
-use confer_turn_core::{Event, Server, Transport};
+use confer_turn_core::{Challenges, Event, Server, Shared, Transport};
 use rustix::event::epoll;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -18,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::certificate::CertificateStore;
 use crate::config::{Config, Listener, StartError};
 use crate::handle::TurnHandle;
+use crate::ledger::SharedLedger;
 use crate::link::{Link, LinkEnd};
 use crate::relaying::{Io, Relaying, Speaks};
 use crate::relays::Relays;
@@ -113,6 +115,9 @@ pub async fn start(config: Config) -> Result<(TurnHandle, Running), StartError> 
     let streams = Arc::new(Streams::new(Arc::clone(&links), acceptor, proxies, limits));
     let counters: Arc<[Arc<Counters>]> = (0..threads).map(|_| Arc::default()).collect();
     let (events, _) = broadcast::channel(EVENT_CAPACITY);
+    let ledger = SharedLedger::default();
+    let (secret, strangers) = (&config.core.nonce_secret, config.core.limits.challenges_per_prefix);
+    let challenges = Arc::new(Challenges::new(secret, strangers, Instant::now()));
     let mut running =
         Running { threads: Vec::new(), links: Arc::clone(&links), streams: Arc::clone(&streams) };
 
@@ -131,6 +136,10 @@ pub async fn start(config: Config) -> Result<(TurnHandle, Running), StartError> 
             certificates: certificates.clone(),
             counters: Arc::clone(&counters[index]),
             events: events.clone(),
+            shared: Shared {
+                ledger: Box::new(ledger.clone()),
+                challenges: Arc::clone(&challenges),
+            },
         };
         let shard = parts.shard(&config).map_err(StartError::Thread)?;
         let thread = std::thread::Builder::new()
@@ -157,11 +166,12 @@ struct Parts {
     certificates: Option<Arc<CertificateStore>>,
     counters: Arc<Counters>,
     events: broadcast::Sender<Event>,
+    shared: Shared,
 }
 
 impl Parts {
     fn shard(self, config: &Config) -> io::Result<Shard> {
-        let Self { index, end, listeners, links, certificates, counters, events } = self;
+        let Self { index, end, listeners, links, certificates, counters, events, shared } = self;
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         for (token, port) in (0..).zip(&listeners) {
             let token = epoll::EventData::new_u64(token);
@@ -192,7 +202,7 @@ impl Parts {
         let core = confer_turn_core::Config { shard, ..config.core.clone() };
         Ok(Shard {
             index,
-            relaying: Relaying::new(Server::new(core), io),
+            relaying: Relaying::new(Server::sharing(core, shared), io),
             epoll,
             end,
             links,

@@ -198,7 +198,7 @@ impl Shard {
             }
             Inbound::Disconnected { tuple } => {
                 relaying.io.connections.remove(&tuple);
-                relaying.server.handle_disconnect(&tuple);
+                relaying.server.handle_disconnect(&tuple, now.steady);
             }
             Inbound::PeerIncoming { relayed, peer, stream } => {
                 relaying.incoming(relayed, peer, stream, now);
@@ -221,7 +221,7 @@ impl Shard {
         match request {
             // Whoever asked may have gone meanwhile.
             Control::Kick { user, ended } => {
-                let _gone = ended.send(server.kick(&user));
+                let _gone = ended.send(server.kick(&user, now.steady));
             }
             Control::Sessions { found } => {
                 let _gone = found.send(server.sessions(now.steady));

@@ -10,9 +10,9 @@ use super::{
     Server, Verdict, code,
 };
 use crate::allocation::{Allocation, Extras, Relayed};
-use crate::credentials::identity;
+use crate::credentials::{TenantId, identity};
 use crate::message::{AdditionalFamily, EvenPort, attribute};
-use crate::quota::Rate;
+use crate::quota::{Claim, Exceeded, Kind, Shares, TenantLimits};
 
 /// IANA protocol numbers of REQUESTED-TRANSPORT (RFC 8656, section 18.8).
 const UDP_PROTOCOL: u8 = 17;
@@ -28,6 +28,7 @@ struct Wish {
     family: Family,
     also_v6: bool,
     port: PortWish,
+    /// Names a port that was kept for this.
     token: Option<[u8; 8]>,
 }
 
@@ -65,28 +66,24 @@ impl Server {
         if ticket_wanted && !self.config.mobility {
             return Err(Refusal(code::MOBILITY_FORBIDDEN));
         }
-        let (id, user) = (request.caller.tenant, identity(&request.caller.username));
-        let Some(tenant) = self.config.credentials.tenant(id) else {
-            return Err(Refusal(code::UNAUTHENTICATED));
+        let holder = (request.caller.tenant, identity(&request.caller.username));
+        let (limits, shares) = self.claim(holder, &wish, now.steady)?;
+        let (relayed, token) = match self.open(&wish, holder, host, now.steady) {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                self.ledger.give_back(Kind::Allocation, holder.0, holder.1, now.steady);
+                return Err(refusal);
+            }
         };
-        if !self.holdings.admits(id, user, &tenant.limits) {
-            return Err(Refusal(code::ALLOCATION_QUOTA));
-        }
-        if self.allocations.len() >= self.config.limits.allocations {
-            return Err(Refusal(code::INSUFFICIENT_CAPACITY));
-        }
         let mut allocation = Allocation::new(
             tuple,
-            (id, &tenant.limits),
+            (holder.0, &limits, shares),
             request.caller.username.clone(),
             request.caller.key.store(),
             wish.kind,
             *request.message.transaction(),
             now.steady,
         );
-        let tenant_rate = tenant.limits.tenant_bytes_per_second;
-
-        let (relayed, token) = self.open(&wish, host, now.steady)?;
         allocation.relayed = relayed;
         allocation.extras = Extras { reservation: token, missing: wish.missing(relayed) };
         if let Some(until) = request.caller.until {
@@ -99,17 +96,13 @@ impl Server {
         for address in relayed.iter() {
             self.by_relayed.insert(address, tuple);
         }
-        self.holdings.add(id, user);
-        if tenant_rate > 0 {
-            self.tenant_rates.entry(id).or_insert_with(|| Rate::new(tenant_rate, now.steady));
-        }
         self.expiries.insert((allocation.expires, tuple));
         if let Some(number) = allocation.mobility {
             self.tickets.insert(self.ticket(number), tuple);
         }
         self.events.push_back(Event::Allocated {
             tuple,
-            tenant: id,
+            tenant: holder.0,
             username: allocation.username.clone(),
             relayed,
         });
@@ -170,45 +163,77 @@ impl Server {
         Ok(Wish { kind, family, also_v6, port, token })
     }
 
-    /// Opens the relayed addresses, or takes the one that was kept for a token.
+    /// Notes one more allocation, in the place of the port that was kept for it if one was.
+    fn claim(
+        &mut self,
+        (id, user): (TenantId, &str),
+        wish: &Wish,
+        now: Instant,
+    ) -> Result<(TenantLimits, Shares), Refusal> {
+        let tenant = self.config.credentials.tenant(id);
+        let tenant = tenant.ok_or(Refusal(code::UNAUTHENTICATED))?;
+        // One that is over stays for the timer, which gives its port back.
+        let kept = wish.token.and_then(|token| self.reservations.get(&token));
+        let kept = kept.filter(|kept| kept.expires > now);
+        let mut claim = Claim {
+            tenant: id,
+            user,
+            kind: Kind::Allocation,
+            instead_of: kept.map(|kept| (kept.tenant, kept.user.as_str())),
+            tenant_limits: &tenant.limits,
+            limits: &self.config.limits,
+        };
+        let shares = self.ledger.claim(&claim, now).map_err(exceeded)?;
+        if wish.token.is_some() && kept.is_none() {
+            self.ledger.give_back(Kind::Allocation, id, user, now);
+            return Err(Refusal(code::INSUFFICIENT_CAPACITY));
+        }
+        if wish.port == PortWish::EvenAndNext {
+            claim.kind = Kind::Reservation;
+            if let Err(full) = self.ledger.claim(&claim, now) {
+                self.ledger.give_back(Kind::Allocation, id, user, now);
+                return Err(exceeded(full));
+            }
+        }
+        Ok((tenant.limits.clone(), shares))
+    }
+
+    /// Opens the relayed addresses, or takes the one that was kept for a token. What was claimed
+    /// for a port to keep is given back if there is none.
     fn open(
         &mut self,
         wish: &Wish,
+        (tenant, user): (TenantId, &str),
         host: &mut dyn Host,
         now: Instant,
     ) -> Result<(Relayed, Option<[u8; 8]>), Refusal> {
         let mut relayed = Relayed::default();
         if let Some(token) = wish.token {
-            // One that is over stays for the timer, which gives its port back.
-            let kept = self.reservations.get(&token).filter(|kept| kept.expires > now).copied();
-            let kept = kept.ok_or(Refusal(code::INSUFFICIENT_CAPACITY))?;
-            self.reservations.remove(&token);
-            relayed.set(kept.relayed);
+            let kept = self.reservations.remove(&token);
+            relayed.set(kept.ok_or(Refusal(code::INSUFFICIENT_CAPACITY))?.relayed);
             return Ok((relayed, None));
-        }
-        if wish.port == PortWish::EvenAndNext
-            && self.reservations.len() >= self.config.limits.reservations
-        {
-            return Err(Refusal(code::INSUFFICIENT_CAPACITY));
         }
         let mut open =
             |family| host.open_relay(RelayRequest { family, kind: wish.kind, port: wish.port });
         let first = open(wish.family);
         let second = if wish.also_v6 { open(Family::V6) } else { None };
         // Half of a dual allocation is better than none (section 7.2).
-        let socket = match (first, second) {
-            (Some(first), Some(second)) => {
-                relayed.set(second.relayed);
-                first
-            }
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => return Err(Refusal(code::INSUFFICIENT_CAPACITY)),
-        };
-        relayed.set(socket.relayed);
-        let token = socket.next.map(|next| {
+        for socket in [second, first].into_iter().flatten() {
+            relayed.set(socket.relayed);
+        }
+        let keeps = wish.port == PortWish::EvenAndNext;
+        let next = first.and_then(|socket| socket.next).filter(|_| keeps);
+        if keeps && next.is_none() {
+            self.ledger.give_back(Kind::Reservation, tenant, user, now);
+        }
+        if first.or(second).is_none() {
+            return Err(Refusal(code::INSUFFICIENT_CAPACITY));
+        }
+        let token = next.map(|next| {
             let token = self.reservation_token();
             let expires = now + RESERVATION_LIFETIME;
-            self.reservations.insert(token, Reservation { relayed: next, expires });
+            let user = user.to_owned();
+            self.reservations.insert(token, Reservation { relayed: next, expires, tenant, user });
             token
         });
         Ok((relayed, token))
@@ -285,7 +310,7 @@ impl Server {
         let mut granted = Duration::ZERO;
         let mut fresh = None;
         if lifetime.is_zero() {
-            self.close(&to, CloseReason::Released);
+            self.close(&to, CloseReason::Released, request.now.steady);
         } else {
             granted = self.extend(&to, lifetime, request.now);
             fresh = self.renew_ticket(&ticket, &to);
@@ -366,6 +391,13 @@ impl Server {
         }
         derived
     }
+}
+
+fn exceeded(limit: Exceeded) -> Refusal {
+    Refusal(match limit {
+        Exceeded::Quota => code::ALLOCATION_QUOTA,
+        Exceeded::Capacity => code::INSUFFICIENT_CAPACITY,
+    })
 }
 
 fn write_moved(

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::{CloseReason, Config, Event, FiveTuple, RelayKind, Server};
+use super::{CloseReason, Config, Event, FiveTuple, RelayKind, Reservation, Server};
 use crate::allocation::{Relayed, Traffic};
-use crate::challenge::Challenges;
 use crate::credentials::{TenantId, identity};
 use crate::nonce::Nonces;
+use crate::quota::Kind;
 
 /// One allocation, as an operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,27 +23,27 @@ pub struct SessionInfo {
 
 impl Server {
     /// Ends what belonged to a client connection that is gone.
-    pub fn handle_disconnect(&mut self, tuple: &FiveTuple) {
+    pub fn handle_disconnect(&mut self, tuple: &FiveTuple, now: Instant) {
         self.forget_connection(tuple);
-        self.close(tuple, CloseReason::Disconnected);
+        self.close(tuple, CloseReason::Disconnected, now);
     }
 
-    /// Ends every allocation of an identity; says how many there were. Of an identity that is
-    /// written `a/b`, such as a user's login, each part alone ends all that it is a part of.
-    pub fn kick(&mut self, user: &str) -> usize {
+    /// Ends every allocation of an identity, and what it keeps for later ones; says how many
+    /// allocations there were. Of an identity that is written `a/b`, such as a user's login, each
+    /// part alone ends all that it is a part of.
+    pub fn kick(&mut self, user: &str, now: Instant) -> usize {
+        let meant = |whole: &str| whole == user || whole.split('/').any(|part| part == user);
         let mut tuples: Vec<FiveTuple> = self
             .allocations
             .values()
-            .filter(|allocation| {
-                let whole = identity(&allocation.username);
-                whole == user || whole.split('/').any(|part| part == user)
-            })
+            .filter(|allocation| meant(identity(&allocation.username)))
             .map(|allocation| allocation.tuple)
             .collect();
         tuples.sort();
         for tuple in &tuples {
-            self.close(tuple, CloseReason::Kicked);
+            self.close(tuple, CloseReason::Kicked, now);
         }
+        self.close_reservations(|reservation| meant(&reservation.user), now);
         tuples.len()
     }
 
@@ -90,19 +90,18 @@ impl Server {
         {
             self.nonces = Nonces::new(&config.nonce_secret, config.nonce_lifetime);
         }
-        if config.limits.challenges_per_prefix != self.config.limits.challenges_per_prefix {
-            self.challenges =
-                Challenges::new(&config.nonce_secret, config.limits.challenges_per_prefix);
-        }
         self.config = config;
+        let Config { credentials, limits, .. } = &self.config;
+        self.challenges.set(limits.challenges_per_prefix);
+        self.ledger.reconfigure(credentials, limits);
         for allocation in self.allocations.values_mut() {
-            if let Some(tenant) = self.config.credentials.tenant(allocation.tenant) {
-                allocation.reconsider(&tenant.policy);
+            if let Some(tenant) = credentials.tenant(allocation.tenant) {
+                allocation.reconsider(&tenant.policy, &tenant.limits);
             }
         }
     }
 
-    pub(super) fn close(&mut self, tuple: &FiveTuple, reason: CloseReason) {
+    pub(super) fn close(&mut self, tuple: &FiveTuple, reason: CloseReason, now: Instant) {
         let Some(allocation) = self.allocations.remove(tuple) else { return };
         for relayed in allocation.relayed.iter() {
             self.by_relayed.remove(&relayed);
@@ -114,7 +113,9 @@ impl Server {
             self.tickets.remove(&ticket);
         }
         self.close_connections_of(tuple);
-        self.holdings.remove(allocation.tenant, identity(&allocation.username));
+        allocation.give_permissions_back();
+        let (tenant, user) = (allocation.tenant, identity(&allocation.username));
+        self.ledger.give_back(Kind::Allocation, tenant, user, now);
         self.events.push_back(Event::Closed {
             tuple: *tuple,
             tenant: allocation.tenant,
@@ -122,6 +123,20 @@ impl Server {
             reason,
             since: allocation.since,
             traffic: allocation.traffic,
+        });
+    }
+
+    /// Gives ports back that were kept for later.
+    pub(super) fn close_reservations(&mut self, ends: impl Fn(&Reservation) -> bool, now: Instant) {
+        let Self { reservations, events, ledger, .. } = self;
+        reservations.retain(|_, reservation| {
+            let ended = ends(reservation);
+            if ended {
+                let Reservation { relayed, tenant, user, .. } = reservation;
+                ledger.give_back(Kind::Reservation, *tenant, user, now);
+                events.push_back(Event::RelayClosed { relayed: *relayed });
+            }
+            !ended
         });
     }
 

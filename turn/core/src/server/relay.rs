@@ -36,11 +36,6 @@ impl Server {
         if !allocation.spend(payload.len(), now.steady) {
             return Verdict::Drop(DropReason::OverRate);
         }
-        if let Some(rate) = self.tenant_rates.get_mut(&allocation.tenant)
-            && !rate.spend(u64::from(length), now.steady)
-        {
-            return Verdict::Drop(DropReason::OverRate);
-        }
         allocation.traffic.received_bytes += u64::from(length);
         allocation.traffic.received_packets += 1;
         match allocation.channel_to(peer, now.steady) {
@@ -159,11 +154,6 @@ impl Server {
             return Verdict::Drop(DropReason::NotPermitted);
         }
         if !allocation.spend(payload.len(), now) {
-            return Verdict::Drop(DropReason::OverRate);
-        }
-        if let Some(rate) = self.tenant_rates.get_mut(&allocation.tenant)
-            && !rate.spend(payload.len() as u64, now)
-        {
             return Verdict::Drop(DropReason::OverRate);
         }
         allocation.traffic.sent_bytes += payload.len() as u64;

@@ -128,7 +128,7 @@ impl Server {
                     allocation.relayed.of(family).ok_or(Refusal(code::PEER_FAMILY_MISMATCH))?;
                 if lifetime.is_zero() {
                     if allocation.relayed.iter().count() == 1 {
-                        self.close(&tuple, CloseReason::Released);
+                        self.close(&tuple, CloseReason::Released, request.now.steady);
                     } else {
                         self.release(&tuple, relayed);
                     }
@@ -136,7 +136,9 @@ impl Server {
                     granted = self.extend(&tuple, lifetime, request.now);
                 }
             }
-            None if lifetime.is_zero() => self.close(&tuple, CloseReason::Released),
+            None if lifetime.is_zero() => {
+                self.close(&tuple, CloseReason::Released, request.now.steady);
+            }
             None => granted = self.extend(&tuple, lifetime, request.now),
         }
         let mut answer = request.success(out);

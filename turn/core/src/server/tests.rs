@@ -79,7 +79,7 @@ fn world() -> World {
 
 fn world_of(config: Config) -> World {
     let mut world = World {
-        server: Server::new(config),
+        server: Server::new(config, Instant::now()),
         ports: Ports { next: 50_000, left: 100, v6: true },
         now: Now { steady: Instant::now(), unix: 1000 },
         tuple: FiveTuple {
@@ -477,8 +477,8 @@ fn an_allocation_lives_as_long_as_it_was_refreshed() {
 fn a_removed_participant_loses_its_allocations() {
     let mut world = world();
     world.allocate();
-    assert_eq!(world.server.kick("bob"), 0);
-    assert_eq!(world.server.kick("alice"), 1);
+    assert_eq!(world.server.kick("bob", world.now.steady), 0);
+    assert_eq!(world.server.kick("alice", world.now.steady), 1);
     assert_eq!(world.server.allocations(), 0);
 }
 

@@ -176,7 +176,7 @@ pub enum DropReason {
     PeerDenied,
     /// Larger than a relayed packet can be.
     TooLarge,
-    /// The allocation or its tenant relays as much as it may.
+    /// The allocation, its user, its tenant or all together relay as much as they may.
     OverRate,
     /// Too many unauthenticated requests from this network.
     ChallengesSpent,
@@ -249,10 +249,10 @@ pub enum CloseReason {
     Kicked,
 }
 
-/// Caps of the whole server. Tenants have their own beside them.
+/// Caps of the whole process. Tenants have their own beside them.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Allocations on this server (508).
+    /// Allocations (508).
     pub allocations: usize,
     /// Peers one allocation may have permissions for (508).
     pub permissions_per_allocation: u16,
@@ -264,6 +264,10 @@ pub struct Limits {
     pub challenges_per_prefix: u64,
     /// Ports kept for a later request at once (508).
     pub reservations: usize,
+    /// Bytes a second that all allocations may relay together, both ways. Zero: no limit.
+    pub bytes_per_second: u64,
+    /// Packets a second that all allocations may relay together, both ways. Zero: no limit.
+    pub packets_per_second: u64,
 }
 
 impl Default for Limits {
@@ -275,6 +279,8 @@ impl Default for Limits {
             connections_per_allocation: 16,
             challenges_per_prefix: 200,
             reservations: 1_000,
+            bytes_per_second: 0,
+            packets_per_second: 0,
         }
     }
 }

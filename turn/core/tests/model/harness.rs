@@ -43,11 +43,12 @@ struct Sent {
 
 impl Harness {
     pub(crate) fn new() -> Self {
+        let beginning = Instant::now();
         let mut harness = Self {
-            server: Server::new(world::config(false)),
+            server: Server::new(world::config(false), beginning),
             ports: Ports::default(),
             model: Relay::default(),
-            beginning: Instant::now(),
+            beginning,
             nonces: Vec::new(),
             last: vec![None; CLIENTS],
             tokens: Vec::new(),
@@ -140,11 +141,12 @@ impl Harness {
             }
             Operation::Disconnect { at } => {
                 self.model.disconnect(at);
-                self.server.handle_disconnect(&world::client(at));
+                self.server.handle_disconnect(&world::client(at), self.now().steady);
             }
             Operation::Kick { user } => {
                 let (_, _, identity) = world::user(user);
-                assert_eq!(self.server.kick(identity), self.model.kick(user));
+                let now = self.now().steady;
+                assert_eq!(self.server.kick(identity, now), self.model.kick(user));
             }
             Operation::Wait { seconds } => self.wait(seconds),
             Operation::Policy { strict } => {

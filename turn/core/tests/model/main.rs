@@ -8,6 +8,7 @@
 
 mod connection;
 mod harness;
+mod holdings;
 mod operation;
 mod outcome;
 mod relay;

@@ -9,27 +9,10 @@ use confer_turn_core::{
 };
 
 use crate::connection::{Connection, State};
+use crate::holdings::{Allocation, Reservation};
 use crate::operation::{Ask, Flaw, Who};
 use crate::outcome::{Granted, Outcome};
 use crate::world::{self, PEERS, Ports};
-
-#[derive(Clone, Debug)]
-pub(crate) struct Allocation {
-    pub(crate) at: usize,
-    pub(crate) user: usize,
-    pub(crate) kind: RelayKind,
-    pub(crate) relayed: Vec<SocketAddr>,
-    pub(crate) expires: u64,
-    transaction: TransactionId,
-    token: Option<usize>,
-    missing: Option<u8>,
-    pub(crate) ticket: Option<usize>,
-    moved_by: Option<(TransactionId, usize)>,
-    permissions: Vec<(IpAddr, u64)>,
-    channels: Vec<(u16, SocketAddr, u64)>,
-    /// Packets and bytes of the client, then of its peers.
-    pub(crate) traffic: [u64; 4],
-}
 
 /// One authenticated request.
 pub(crate) struct Request {
@@ -50,7 +33,7 @@ pub(crate) struct Relay {
     /// Allocations that ended since somebody looked.
     pub(crate) closed: Vec<(Allocation, CloseReason)>,
     connections: Vec<Connection>,
-    reservations: Vec<(usize, SocketAddr, u64)>,
+    reservations: Vec<Reservation>,
     tokens: usize,
     tickets: usize,
     next_connection: usize,
@@ -132,12 +115,20 @@ impl Relay {
             Some(_) => return Err(440),
         };
         let tenant = world::tenant_of(request.who.user);
-        let count = |test: &dyn Fn(&Allocation) -> bool| {
-            self.allocations.iter().filter(|allocation| test(allocation)).count()
+        let kept = self.reservations.iter().position(|kept| Some(kept.token) == ask.token);
+        // A kept port counts as an allocation of its user, unless it is the one that is asked for.
+        let count = |test: &dyn Fn(usize) -> bool| {
+            let kept = self.reservations.iter().enumerate().filter(|(at, _)| Some(*at) != kept);
+            let kept = kept.filter(|(_, kept)| test(kept.user)).count();
+            kept + self.allocations.iter().filter(|allocation| test(allocation.user)).count()
         };
-        if count(&|other| other.user == request.who.user) >= world::PER_USER as usize
-            || count(&|other| world::tenant_of(other.user) == tenant) >= world::PER_TENANT as usize
-        {
+        let of_user = count(&|other| other == request.who.user);
+        let of_tenant = count(&|other| world::tenant_of(other) == tenant);
+        let exceed = |more: usize| {
+            of_user + more > world::PER_USER as usize
+                || of_tenant + more > world::PER_TENANT as usize
+        };
+        if exceed(1) {
             return Err(486);
         }
         if self.allocations.len() >= world::ALLOCATIONS {
@@ -145,15 +136,17 @@ impl Relay {
         }
 
         let (mut relayed, mut token, mut missing) = (Vec::new(), None, None);
-        if let Some(wanted) = ask.token {
-            let at = self.reservations.iter().position(|(token, ..)| *token == wanted);
-            relayed.push(self.reservations.remove(at.ok_or(508u16)?).1);
+        if ask.token.is_some() {
+            relayed.push(self.reservations.remove(kept.ok_or(508u16)?).relayed);
         } else {
             let port = match ask.even {
                 None => PortWish::Any,
                 Some(false) => PortWish::Even,
                 Some(true) => PortWish::EvenAndNext,
             };
+            if port == PortWish::EvenAndNext && exceed(2) {
+                return Err(486);
+            }
             if port == PortWish::EvenAndNext && self.reservations.len() >= world::RESERVATIONS {
                 return Err(508);
             }
@@ -175,7 +168,12 @@ impl Relay {
             if let Some(next) = first.and_then(|socket| socket.next) {
                 token = Some(self.tokens);
                 self.tokens += 1;
-                self.reservations.push((self.tokens - 1, next, self.now + 60));
+                self.reservations.push(Reservation {
+                    token: self.tokens - 1,
+                    user: request.who.user,
+                    relayed: next,
+                    expires: self.now + 60,
+                });
             }
         }
         let ticket = ask.mobile.then(|| self.next_ticket());
@@ -553,6 +551,8 @@ impl Relay {
         while let Some(found) = self.allocations.iter().position(of_user) {
             self.close(found, CloseReason::Kicked);
         }
+        let ports = &mut self.ports;
+        self.reservations.retain(|kept| kept.user != user || !ports.open.remove(&kept.relayed));
         before - self.allocations.len()
     }
 
@@ -564,7 +564,7 @@ impl Relay {
             self.close(found, CloseReason::Expired);
         }
         let ports = &mut self.ports;
-        self.reservations.retain(|(_, relayed, until)| *until > now || !ports.open.remove(relayed));
+        self.reservations.retain(|kept| kept.expires > now || !ports.open.remove(&kept.relayed));
         self.connections.retain(|connection| match connection.state {
             State::Connecting { until } | State::Awaiting { until } => until > now,
             State::Spliced { .. } => true,

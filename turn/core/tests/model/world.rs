@@ -130,6 +130,7 @@ pub(crate) fn config(strict: bool) -> Config {
             // Silence has its own test.
             challenges_per_prefix: 0,
             reservations: RESERVATIONS,
+            ..Limits::default()
         },
         tcp_relay: true,
         ..Config::default()

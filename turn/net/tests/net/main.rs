@@ -5,5 +5,6 @@ mod client;
 mod datagrams;
 mod limits;
 mod operations;
+mod quotas;
 mod streams;
 mod support;

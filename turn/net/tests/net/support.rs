@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use confer_turn_core::{Credentials, PeerPolicy, Tenant};
+use confer_turn_core::{Credentials, PeerPolicy, Tenant, TenantLimits};
 use confer_turn_net::{
     Certificate, Config, Listener, RelayAddress, Running, StatsSnapshot, Transport, TurnHandle,
     start,
@@ -46,12 +46,17 @@ pub(crate) async fn relay(change: impl FnOnce(&mut Config)) -> (TurnHandle, Runn
 }
 
 pub(crate) fn credentials(secrets: &[&str]) -> Credentials {
+    credentials_with(secrets, TenantLimits::default())
+}
+
+pub(crate) fn credentials_with(secrets: &[&str], limits: TenantLimits) -> Credentials {
     let allowed = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a literal"));
     Credentials::new(vec![Tenant {
         name: "default".to_owned(),
         realm: REALM.to_owned(),
         secrets: secrets.iter().map(|secret| (*secret).to_owned()).collect(),
         policy: PeerPolicy { allowed: allowed.to_vec(), ..PeerPolicy::default() },
+        limits,
         ..Tenant::default()
     }])
 }

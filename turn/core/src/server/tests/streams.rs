@@ -72,7 +72,7 @@ fn a_client_connects_to_a_peer_and_gets_a_stream() {
     assert_eq!(bind(&mut world, id).1, Answer::Error(400), "taken");
 
     // The data connection ends with its control connection.
-    world.server.handle_disconnect(&control);
+    world.server.handle_disconnect(&control, world.now.steady);
     let events: Vec<Event> = std::iter::from_fn(|| world.server.poll_event()).collect();
     assert!(events.contains(&Event::ConnectionClosed { id }), "{events:?}");
 }
