@@ -426,7 +426,7 @@ impl Harness {
 
     /// What both hold, and what ended since the last time.
     fn compare(&mut self) {
-        let mut closed = Vec::new();
+        let (mut closed, mut ended) = (Vec::new(), Vec::new());
         while let Some(event) = self.server.poll_event() {
             match event {
                 Event::RelayClosed { relayed } => {
@@ -438,9 +438,16 @@ impl Harness {
                         [t.sent_packets, t.sent_bytes, t.received_packets, t.received_bytes];
                     closed.push((number_of(tuple), username, reason, counts));
                 }
-                _ => {}
+                Event::ConnectionClosed { id } => {
+                    ended.push(self.connections.iter().position(|known| *known == id));
+                }
+                Event::Allocated { .. } | Event::Refreshed { .. } | Event::Moved { .. } => {}
             }
         }
+        ended.sort();
+        self.model.connections.ended.sort();
+        let expected = self.model.connections.ended.drain(..).map(Some);
+        assert!(ended.iter().copied().eq(expected), "connections that ended: {ended:?}");
         let mut expected: Vec<(usize, String, CloseReason, [u64; 4])> = Vec::new();
         for (allocation, reason) in self.model.closed.drain(..) {
             expected.push((

@@ -124,7 +124,47 @@ pub(crate) struct Ask {
 }
 
 pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    prop::collection::vec(operation(), 1..100)
+    prop_oneof![
+        3 => prop::collection::vec(operation(), 1..100),
+        1 => prop::collection::vec(stream_operation(), 1..100),
+    ]
+}
+
+/// What happens around relayed TCP: among everything else it is too rare that a connection is made
+/// for an allocation that then moves.
+fn stream_operation() -> impl Strategy<Value = Operation> {
+    use Operation as O;
+    let at = || 3..CLIENTS;
+    let who = || Just(Who { user: 0, flaw: Flaw::None, sha256: false });
+    let peer = || prop_oneof![3 => Just(0), 1 => 0..PEERS];
+    let ask = Ask {
+        transport: Some(6),
+        family: None,
+        additional: None,
+        even: None,
+        token: None,
+        dont_fragment: false,
+        mobile: true,
+        lifetime: None,
+    };
+    prop_oneof![
+        4 => (at(), who()).prop_map(move |(at, who)| O::Allocate { at, who, ask }),
+        3 => (at(), who(), 0..12usize, lifetime()).prop_map(|(at, who, ticket, lifetime)| {
+            O::Move { at, who, ticket, lifetime }
+        }),
+        2 => (at(), who(), peer()).prop_map(|(at, who, peer)| O::Permit { at, who, peers: vec![peer] }),
+        4 => (at(), who(), peer())
+            .prop_map(|(at, who, peer)| O::Connect { at, who, peer: Some(peer) }),
+        4 => (0..12usize, prop::bool::weighted(0.8))
+            .prop_map(|(connection, reached)| O::Connected { connection, reached }),
+        3 => (0..6usize, peer()).prop_map(|(relayed, peer)| O::FromPeer { relayed, peer, length: 0 }),
+        3 => (at(), who(), 0..12usize)
+            .prop_map(|(at, who, connection)| O::BindConnection { at, who, connection }),
+        1 => (0..12usize).prop_map(|connection| O::PeerGone { connection }),
+        1 => at().prop_map(|at| O::Disconnect { at }),
+        1 => (0..2usize).prop_map(|user| O::Kick { user }),
+        1 => prop_oneof![0..10u64, 29..31u64].prop_map(|seconds| O::Wait { seconds }),
+    ]
 }
 
 fn operation() -> impl Strategy<Value = Operation> {

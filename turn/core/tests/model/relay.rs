@@ -8,7 +8,7 @@ use confer_turn_core::{
     CloseReason, DropReason, Family, Host, PortWish, RelayKind, RelayRequest, Transport,
 };
 
-use crate::connection::{Connection, State};
+use crate::connection::{Connection, Connections, State};
 use crate::holdings::{Allocation, Reservation};
 use crate::operation::{Ask, Flaw, Who};
 use crate::outcome::{Granted, Outcome};
@@ -32,7 +32,7 @@ pub(crate) struct Relay {
     pub(crate) allocations: Vec<Allocation>,
     /// Allocations that ended since somebody looked.
     pub(crate) closed: Vec<(Allocation, CloseReason)>,
-    connections: Vec<Connection>,
+    pub(crate) connections: Connections,
     reservations: Vec<Reservation>,
     tokens: usize,
     tickets: usize,
@@ -271,7 +271,7 @@ impl Relay {
             return Err(400);
         }
         self.allocations[found].at = request.at;
-        for connection in &mut self.connections {
+        for connection in &mut self.connections.open {
             if connection.control == from {
                 connection.control = request.at;
             }
@@ -443,7 +443,7 @@ impl Relay {
     }
 
     fn connections_of(&self, at: usize) -> usize {
-        self.connections.iter().filter(|connection| connection.control == at).count()
+        self.connections.open.iter().filter(|connection| connection.control == at).count()
     }
 
     fn add_connection(
@@ -455,7 +455,7 @@ impl Relay {
     ) -> usize {
         let number = self.next_connection;
         self.next_connection += 1;
-        self.connections.push(Connection { number, control, user, peer, state });
+        self.connections.open.push(Connection { number, control, user, peer, state });
         number
     }
 
@@ -473,7 +473,7 @@ impl Relay {
         }
         self.acceptable(found, peer)?;
         let address = PEERS[peer].at();
-        let mut all = self.connections.iter();
+        let mut all = self.connections.open.iter();
         if all.any(|other| other.control == request.at && other.peer == address) {
             return Err(446);
         }
@@ -488,11 +488,11 @@ impl Relay {
 
     /// How a Connect went.
     pub(crate) fn connected(&mut self, number: usize, reached: bool) -> Outcome {
-        let mut all = self.connections.iter();
+        let mut all = self.connections.open.iter();
         let Some(found) = all.position(|connection| connection.number == number) else {
             return Outcome::Drop(DropReason::NoAllocation);
         };
-        let connection = &mut self.connections[found];
+        let connection = &mut self.connections.open[found];
         let at = connection.control;
         if !matches!(connection.state, State::Connecting { .. }) {
             return Outcome::Drop(DropReason::Unexpected);
@@ -501,7 +501,7 @@ impl Relay {
             connection.state = State::Awaiting { until: self.now + 30 };
             return Outcome::Connected { at, connection: number };
         }
-        self.connections.remove(found);
+        self.connections.open.remove(found);
         Outcome::NotConnected { at }
     }
 
@@ -516,7 +516,7 @@ impl Relay {
         if !stream || self.find(request.at).is_some() {
             return Err(400);
         }
-        let mut all = self.connections.iter_mut();
+        let mut all = self.connections.open.iter_mut();
         let connection = all.find(|connection| connection.number == number).ok_or(400u16)?;
         if connection.user != request.who.user {
             return Err(441);
@@ -530,16 +530,16 @@ impl Relay {
 
     /// Whether this client's connection carries a peer's data, and no messages any more.
     pub(crate) fn carries_data(&self, at: usize) -> bool {
-        let mut all = self.connections.iter();
+        let mut all = self.connections.open.iter();
         all.any(|connection| connection.state == State::Spliced { data: at })
     }
 
     pub(crate) fn peer_gone(&mut self, number: usize) {
-        self.connections.retain(|connection| connection.number != number);
+        self.connections.open.retain(|connection| connection.number != number);
     }
 
     pub(crate) fn disconnect(&mut self, at: usize) {
-        self.connections.retain(|connection| connection.state != State::Spliced { data: at });
+        self.connections.end(|connection| connection.state == State::Spliced { data: at });
         if let Some(found) = self.find(at) {
             self.close(found, CloseReason::Disconnected);
         }
@@ -565,9 +565,9 @@ impl Relay {
         }
         let ports = &mut self.ports;
         self.reservations.retain(|kept| kept.expires > now || !ports.open.remove(&kept.relayed));
-        self.connections.retain(|connection| match connection.state {
-            State::Connecting { until } | State::Awaiting { until } => until > now,
-            State::Spliced { .. } => true,
+        self.connections.end(|connection| match connection.state {
+            State::Connecting { until } | State::Awaiting { until } => until <= now,
+            State::Spliced { .. } => false,
         });
     }
 
@@ -586,7 +586,7 @@ impl Relay {
         for relayed in &allocation.relayed {
             self.ports.open.remove(relayed);
         }
-        self.connections.retain(|connection| connection.control != allocation.at);
+        self.connections.end(|connection| connection.control == allocation.at);
         self.closed.push((allocation, reason));
     }
 }
