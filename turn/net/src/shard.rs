@@ -260,11 +260,17 @@ impl Shard {
     /// next datagrams must already follow when the answer reaches it; so they are sent for first,
     /// and sent away again if there is none.
     fn take_over(&mut self, from: usize, tuple: FiveTuple, packet: &[u8], now: Now) {
-        let news = Inbound::LivesAt { tuple, thread: self.index };
-        if !self.arrives_at.contains_key(&tuple)
-            && self.links.get(from).is_some_and(|link| link.try_send(news))
-        {
-            self.arrives_at.insert(tuple, from);
+        if !self.arrives_at.contains_key(&tuple) {
+            let news = Inbound::LivesAt { tuple, thread: self.index };
+            // Sent away a moment ago and not told yet: told later, it would undo this.
+            let untold = self.unsent.iter().position(|(_, gone)| *gone == tuple);
+            let told = match untold {
+                Some(at) => self.unsent.swap_remove(at).0 == from,
+                None => self.links.get(from).is_some_and(|link| link.try_send(news)),
+            };
+            if told {
+                self.arrives_at.insert(tuple, from);
+            }
         }
         self.relaying.client(tuple, packet, now);
         self.relaying.flush();
