@@ -156,6 +156,14 @@ impl Sessions {
         Some(session.endpoint.poll_transmit()?.message)
     }
 
+    /// Says goodbye; what comes out goes to the client.
+    pub(crate) fn close(&mut self, tuple: &FiveTuple, now: Instant) -> Vec<BytesMut> {
+        let Some(mut session) = self.sessions.remove(tuple) else { return Vec::new() };
+        // Without a goodbye the client would find out by itself.
+        let _said = session.endpoint.close(now);
+        std::iter::from_fn(|| session.endpoint.poll_transmit()).map(|said| said.message).collect()
+    }
+
     /// When [`Sessions::tick`] has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.tick

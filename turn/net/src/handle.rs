@@ -43,7 +43,8 @@ impl TurnHandle {
         self.events.subscribe()
     }
 
-    /// Ends every allocation of an identity, whose right to relay ended; says how many there were.
+    /// Ends every allocation of an identity, whose right to relay ended, and the connections over
+    /// which it was held or used; says how many allocations there were.
     /// Of an identity that is written `a/b`, each part alone ends all that it is a part of.
     pub async fn kick(&self, user: &str) -> usize {
         let ask = |ended| Control::Kick { user: user.to_owned(), ended };

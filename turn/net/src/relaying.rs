@@ -142,6 +142,21 @@ impl Relaying {
         }
     }
 
+    /// Closes a client's connection, after what is queued for it was sent.
+    pub(crate) fn close(&mut self, tuple: &FiveTuple, now: Instant) {
+        match tuple.transport {
+            Transport::Udp => {}
+            // The connection ends with its queue.
+            Transport::Tcp | Transport::Tls => drop(self.io.connections.remove(tuple)),
+            Transport::Dtls => {
+                let goodbye = self.io.dtls.borrow_mut().close(tuple, now);
+                for datagram in &goodbye {
+                    self.io.send_datagram(tuple, datagram);
+                }
+            }
+        }
+    }
+
     /// Takes one packet that arrived on a relayed address.
     pub(crate) fn peer(&mut self, relayed: SocketAddr, peer: SocketAddr, payload: &[u8], now: Now) {
         let Self { server, io, to_clients, .. } = self;

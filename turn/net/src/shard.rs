@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use confer_turn_core::frame::stream_frame_length;
-use confer_turn_core::{DropReason, Event, FiveTuple, Now, Transport, owner};
+use confer_turn_core::{CloseReason, DropReason, Event, FiveTuple, Now, Transport, owner};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use tokio::sync::broadcast;
@@ -290,6 +290,10 @@ impl Shard {
                     let lived = now.steady.saturating_duration_since(*since);
                     io.counters.closed(*reason, lived, traffic);
                     tracing::debug!(?reason, ?traffic, "allocation closed");
+                    // Who is to go has no use for a connection.
+                    if *reason == CloseReason::Kicked {
+                        self.relaying.close(tuple, now.steady);
+                    }
                     self.goes(*tuple);
                 }
                 Event::RelayClosed { relayed } => {

@@ -10,6 +10,7 @@ use confer_turn_net::{Transport, TurnHandle};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
+use crate::secured::Secured;
 use crate::support::{PATIENCE, REALM, SECRET, USER, connector};
 
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -18,6 +19,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 pub(crate) enum Way {
     Datagrams(UdpSocket),
     Stream(Box<dyn Stream>),
+    Dtls(Box<Secured>),
 }
 
 pub(crate) struct Client {
@@ -50,7 +52,8 @@ impl Client {
     ) -> Self {
         let tcp = || async { TcpStream::connect(server).await.expect("it listens") };
         Self::new(match transport {
-            Transport::Udp | Transport::Dtls => {
+            Transport::Dtls => Way::Dtls(Box::new(Secured::connect(server).await)),
+            Transport::Udp => {
                 let socket = UdpSocket::bind((server.ip(), 0)).await.expect("a free port");
                 socket.connect(server).await.expect("loopback");
                 Way::Datagrams(socket)
@@ -73,6 +76,7 @@ impl Client {
                 stream.write_all(frame).await.expect("connected");
                 stream.flush().await.expect("connected");
             }
+            Way::Dtls(secured) => secured.send(frame).await,
         }
     }
 
@@ -94,6 +98,7 @@ impl Client {
                     stream.read_exact(&mut frame[4..]).await.expect("connected");
                     frame
                 }
+                Way::Dtls(secured) => secured.hear().await.expect("connected"),
             }
         };
         tokio::time::timeout(PATIENCE, hearing).await.expect("something to hear")
@@ -106,6 +111,10 @@ impl Client {
             Way::Stream(stream) => {
                 let reading = tokio::time::timeout(PATIENCE, stream.read(&mut [0; 16])).await;
                 matches!(reading.expect("an end"), Ok(0) | Err(_))
+            }
+            Way::Dtls(secured) => {
+                let hearing = tokio::time::timeout(PATIENCE, secured.hear()).await;
+                hearing.expect("an end").is_none()
             }
         }
     }

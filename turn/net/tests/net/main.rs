@@ -6,5 +6,7 @@ mod datagrams;
 mod limits;
 mod operations;
 mod quotas;
+mod removal;
+mod secured;
 mod streams;
 mod support;

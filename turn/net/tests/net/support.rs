@@ -22,7 +22,8 @@ pub(crate) const USER: &str = "4000000000:alice";
 /// Far more than anything here takes; reached only when something hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
+pub(crate) const ALL: [Transport; 4] =
+    [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Dtls];
 
 /// A relay for both families of loopback, with a listener for each.
 pub(crate) async fn relay(change: impl FnOnce(&mut Config)) -> (TurnHandle, Running) {

@@ -1,0 +1,86 @@
+//! A client's side of DTLS, which trusts whom it meets.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use rtc_crypto::providers::AwsLcRsProvider;
+use rtc_dtls::config::ConfigBuilder;
+use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
+use rtc_shared::TransportProtocol;
+use tokio::net::UdpSocket;
+
+pub(crate) struct Secured {
+    socket: UdpSocket,
+    endpoint: Endpoint,
+    server: SocketAddr,
+    heard: VecDeque<Vec<u8>>,
+    open: bool,
+    pub(crate) closed: bool,
+}
+
+impl Secured {
+    /// What sends the first hello, and nothing more.
+    pub(crate) async fn begin(server: SocketAddr) -> Self {
+        let socket = UdpSocket::bind((server.ip(), 0)).await.expect("a free port");
+        socket.connect(server).await.expect("loopback");
+        let config = ConfigBuilder::default()
+            .with_crypto_provider(Arc::new(AwsLcRsProvider::new()))
+            .with_insecure_skip_verify(true)
+            .build(true, Some(server))
+            .expect("a good configuration");
+        let local = socket.local_addr().expect("it is bound");
+        let mut endpoint = Endpoint::new(local, TransportProtocol::UDP, None);
+        let connecting = endpoint.connect(Instant::now(), server, Arc::new(config), None);
+        connecting.expect("a port to connect to");
+        let heard = VecDeque::new();
+        let mut begun = Self { socket, endpoint, server, heard, open: false, closed: false };
+        begun.flush().await;
+        begun
+    }
+
+    pub(crate) async fn connect(server: SocketAddr) -> Self {
+        let mut connecting = Self::begin(server).await;
+        while !connecting.open {
+            connecting.read().await;
+        }
+        connecting
+    }
+
+    pub(crate) async fn send(&mut self, frame: &[u8]) {
+        self.endpoint.write(Instant::now(), self.server, frame).expect("it is open");
+        self.flush().await;
+    }
+
+    /// The next frame, or nothing when the server has said goodbye.
+    pub(crate) async fn hear(&mut self) -> Option<Vec<u8>> {
+        while self.heard.is_empty() && !self.closed {
+            self.read().await;
+        }
+        self.heard.pop_front()
+    }
+
+    async fn read(&mut self) {
+        let mut datagram = vec![0; 65_535];
+        let length = self.socket.recv(&mut datagram).await.expect("connected");
+        let datagram = BytesMut::from(&datagram[..length]);
+        let events = self.endpoint.read(Instant::now(), self.server, None, datagram);
+        for event in events.expect("well formed") {
+            match event {
+                EndpointEvent::HandshakeComplete => self.open = true,
+                EndpointEvent::ApplicationData(frame) => self.heard.push_back(frame.to_vec()),
+                EndpointEvent::PeerClosed => self.closed = true,
+                _ => {}
+            }
+        }
+        self.flush().await;
+    }
+
+    async fn flush(&mut self) {
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            self.socket.send(&transmit.message).await.expect("connected");
+        }
+    }
+}
