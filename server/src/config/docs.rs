@@ -78,3 +78,41 @@ fn paragraphs(lines: &[&str]) -> String {
 fn push(page: &mut String, text: std::fmt::Arguments<'_>) {
     page.write_fmt(text).expect("a String takes everything");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_setting_that_a_page_names_exists() {
+        let settings = Settings::default();
+        let sections = settings.sections();
+        let keys: BTreeSet<String> = sections
+            .iter()
+            .flat_map(|section| {
+                let fields = section.fields();
+                fields.into_iter().map(|field| full_key(section.name(), &field.key))
+            })
+            .collect();
+        let named: BTreeSet<&str> = sections.iter().map(|section| section.name()).collect();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut found = 0;
+        for page in ["README.md", "SECURITY.md", "docs/turn.md", "docs/running-turn.md"] {
+            let text = std::fs::read_to_string(root.join(page)).expect("it is in the repository");
+            // Every second piece stands between backticks.
+            for code in text.split('`').skip(1).step_by(2) {
+                let key = code.split([' ', '=']).next().unwrap_or_default();
+                let Some((section, name)) = key.split_once('.') else { continue };
+                let is_name = |c: char| c.is_ascii_lowercase() || c == '-';
+                if named.contains(section) && !name.is_empty() && name.chars().all(is_name) {
+                    assert!(keys.contains(key), "{page} names `{key}`, which is no setting");
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 30, "{found} of the pages' settings were recognised");
+    }
+}

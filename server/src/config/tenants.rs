@@ -199,4 +199,25 @@ mod tests {
         let nobody = tenants("[[tenant]]\nname = \"a\"\nrealm = \"a\"\n");
         assert!(nobody.expect_err("of no use").to_string().contains("nobody could use"));
     }
+
+    #[test]
+    fn the_example_of_the_page_is_a_good_file() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/running-turn.md");
+        let page = std::fs::read_to_string(page).expect("it is in the repository");
+        let begin = page.find("[[tenant]]").expect("it has an example");
+        let example = &page[begin..];
+        let example = &example[..example.find("```").expect("it ends")];
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let keep = |name: &str, text: &str| {
+            std::fs::write(dir.path().join(name), text).expect("kept");
+        };
+        keep("lab-secret", "a secret of another tenant\n");
+        keep("lab-secret-of-last-month", "and the one before it\n");
+        keep("lab-users.toml", "alice = \"correct horse\"\n");
+        keep("lab-oauth-key", &STANDARD.encode([7; 32]));
+        keep("tenants.toml", example);
+        let mut files = Vec::new();
+        let found = read(&dir.path().join("tenants.toml"), &mut files).expect("a good file");
+        assert_eq!((found.len(), files.len()), (1, 4));
+    }
 }

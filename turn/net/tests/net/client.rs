@@ -125,6 +125,17 @@ impl Client {
         method: Method,
         fill: impl FnOnce(&mut Writer<'_>),
     ) -> Answer {
+        let packet = self.written(method, fill);
+        self.send(&packet).await;
+        Answer(self.hear().await)
+    }
+
+    /// The request that [`Client::ask`] sends.
+    pub(crate) fn written(
+        &mut self,
+        method: Method,
+        fill: impl FnOnce(&mut Writer<'_>),
+    ) -> Vec<u8> {
         self.requests += 1;
         let mut packet = Vec::new();
         let transaction = [self.requests; 12];
@@ -137,8 +148,7 @@ impl Client {
                 .bytes(attribute::NONCE, &self.nonce)
                 .integrity(&self.key);
         }
-        self.send(&packet).await;
-        Answer(self.hear().await)
+        packet
     }
 
     /// Asks, and asks again with the nonce of the challenge.

@@ -158,3 +158,44 @@ async fn an_allocation_follows_its_client_to_another_thread() {
     client.allocate().await;
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_port_reserved_on_one_thread_serves_a_client_of_another() {
+    let (handle, running) = relay(|config| config.threads = 2).await;
+    let peer = echo(V4).await;
+    // The kernel picks the thread: sooner or later it is the other one.
+    for _ in 0..64 {
+        let mut first = Client::connect(&handle, Transport::Udp).await;
+        let reserve = |writer: &mut Writer<'_>| {
+            udp(writer);
+            writer.bytes(attribute::EVEN_PORT, &[0x80]);
+        };
+        let reserved = first.request(Method::Allocate, reserve).await;
+        let token = reserved.attribute(attribute::RESERVATION_TOKEN).expect("a port is kept");
+
+        let mut second = Client::connect(&handle, Transport::Udp).await;
+        let take = |writer: &mut Writer<'_>| {
+            udp(writer);
+            writer.bytes(attribute::RESERVATION_TOKEN, &token);
+        };
+        let stranger = second.written(Method::Allocate, take);
+        let challenge = second.ask(Method::Refresh, |_| {}).await;
+        second.nonce = challenge.attribute(attribute::NONCE).expect("a challenge");
+        // The refused one and the good one may reach the other thread in one go.
+        let known = second.written(Method::Allocate, take);
+        second.send(&stranger).await;
+        second.send(&known).await;
+        assert_eq!(Answer(second.hear().await).error(), Some(401));
+        assert_eq!(Answer(second.hear().await).error(), None);
+        second.bind(0x4000, peer).await;
+        second.echoes(0x4000, b"here").await;
+        for client in [&mut first, &mut second] {
+            let release = |writer: &mut Writer<'_>| {
+                writer.number(attribute::LIFETIME, 0);
+            };
+            assert_eq!(client.request(Method::Refresh, release).await.error(), None);
+        }
+    }
+    assert!(handle.stats().handed_over > 0, "every socket went to the same thread");
+    running.stop().await;
+}
