@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "confer-bus",
             "confer-chat",
             "confer-http",
+            "confer-inprocess",
             "confer-postgres",
             "confer-protocol",
             "confer-sfu-core",
@@ -33,12 +34,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("confer-headless", &["confer-protocol"]),
     ("confer-http", &["confer-auth", "confer-protocol"]),
+    ("confer-inprocess", &[]),
     // Signs tokens as an application's back end does, and speaks TURN as a client does.
     ("confer-loadtest", &["confer-auth", "confer-headless", "confer-protocol", "confer-turn-core"]),
     ("confer-postgres", &[]),
     ("confer-protocol", &[]),
     ("confer-sfu-core", &["confer-auth", "confer-protocol"]),
-    ("confer-sfu-net", &["confer-bus", "confer-protocol", "confer-sfu-core", "confer-telemetry"]),
+    (
+        "confer-sfu-net",
+        &[
+            "confer-bus",
+            "confer-inprocess",
+            "confer-protocol",
+            "confer-sfu-core",
+            "confer-telemetry",
+        ],
+    ),
     ("confer-signaling-core", &["confer-auth", "confer-protocol"]),
     (
         "confer-signaling-net",
@@ -54,7 +65,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("confer-telemetry", &[]),
     ("confer-testdb", &[]),
     ("confer-turn-core", &["confer-auth", "confer-protocol"]),
-    ("confer-turn-net", &["confer-bus", "confer-protocol", "confer-telemetry", "confer-turn-core"]),
+    (
+        "confer-turn-net",
+        &[
+            "confer-bus",
+            "confer-inprocess",
+            "confer-protocol",
+            "confer-telemetry",
+            "confer-turn-core",
+        ],
+    ),
     ("xtask", &["confer-postgres"]),
 ];
 
