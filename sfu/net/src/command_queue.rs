@@ -105,7 +105,8 @@ impl CommandQueue {
         self.bell.as_fd()
     }
 
-    fn ring(&self) {
+    /// Wakes the thread.
+    pub(crate) fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             // The count cannot overflow: it grows once for each time the thread takes.
             let _rung = rustix::io::write(&self.bell, &1u64.to_ne_bytes());

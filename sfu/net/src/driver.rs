@@ -1,4 +1,4 @@
-//! The loop between one shard and its socket.
+//! The loop between one shard, its socket, and the relay of the same process.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::command_queue::CommandQueue;
+use crate::in_process::InProcess;
 use crate::stats::{Published, ShardSnapshot};
 use crate::udp::UdpPort;
 
@@ -28,6 +29,7 @@ const EVENT_RETRY: Duration = Duration::from_millis(10);
 pub(crate) struct Driver {
     pub(crate) shard: Shard,
     pub(crate) port: UdpPort,
+    pub(crate) in_process: InProcess,
     pub(crate) commands: Arc<CommandQueue>,
     pub(crate) events: mpsc::Sender<MediaEvent>,
     pub(crate) published: Arc<Published>,
@@ -49,9 +51,12 @@ impl Driver {
         let mut turn = Turn::default();
         let mut publish_at = Instant::now();
         while !self.commands.is_stopping() {
-            // 1. Take one batch of datagrams; the shard says at once what it has to say.
+            // 1. Take one batch of datagrams of each way in; the shard says at once what it has to say.
             let now = Instant::now();
             turn.more_datagrams = self.port.receive(|source, local, datagram| {
+                self.shard.handle_datagram(source, local, datagram, now);
+            });
+            turn.more_datagrams |= self.in_process.receive(|source, local, datagram| {
                 self.shard.handle_datagram(source, local, datagram, now);
             });
             self.drain(&mut turn);
@@ -88,8 +93,11 @@ impl Driver {
     /// Sends everything the shard wants sent, and tells signaling everything it should know.
     fn drain(&mut self, turn: &mut Turn) {
         while let Some(transmit) = self.shard.poll_transmit() {
-            self.port.send(&transmit);
+            if !self.in_process.send(&transmit) {
+                self.port.send(&transmit);
+            }
         }
+        self.in_process.wake();
         turn.events_wait = false;
         loop {
             match self.events.try_reserve() {
@@ -112,11 +120,14 @@ impl Driver {
     }
 
     fn publish(&self) {
-        self.published
-            .write(ShardSnapshot { shard: self.shard.stats(), socket: self.port.stats() });
+        self.published.write(ShardSnapshot {
+            shard: self.shard.stats(),
+            socket: self.port.stats(),
+            in_process: self.in_process.stats,
+        });
     }
 
-    fn wait(&self, turn: &Turn, publish_at: Instant) {
+    fn wait(&mut self, turn: &Turn, publish_at: Instant) {
         // A stop that came after the loop looked has rung a bell that was rung already.
         if turn.more_datagrams || !turn.commands.is_empty() || self.commands.is_stopping() {
             return;
@@ -132,10 +143,14 @@ impl Driver {
         let until = [deadline, retry, publish].into_iter().flatten().min();
         let timeout = until.map(|until| timespec(until.saturating_duration_since(now)));
 
+        if !self.in_process.fall_asleep() {
+            return;
+        }
         let (port, bell) = (self.port.fd(), self.commands.bell());
         let mut ready = [PollFd::new(&port, PollFlags::IN), PollFd::new(&bell, PollFlags::IN)];
         // An interrupted wait is a short one.
         let _ready = poll(&mut ready, timeout.as_ref());
+        self.in_process.awake();
         if ready[1].revents().contains(PollFlags::IN) {
             self.commands.heard();
         }

@@ -3,7 +3,8 @@
 //! [`start`] opens one UDP socket per shard, gives each a thread of its own, and returns the three
 //! ends that the rest of the server holds: an [`SfuHandle`] for commands, a channel of events, and
 //! [`Running`], whose end is the threads' end. What happens to a packet is decided in
-//! `confer-sfu-core`; here it only comes in (`udp.rs`), is handed over (`driver.rs`) and goes out.
+//! `confer-sfu-core`; here it only comes in (`udp.rs`, or from the relay of the same process, `in_process.rs`), is
+//! handed over (`driver.rs`) and goes out.
 //!
 //! Begin reading at `driver.rs`.
 
@@ -12,6 +13,7 @@ mod config;
 mod driver;
 mod error;
 mod handle;
+mod in_process;
 mod placement;
 mod running;
 mod stats;
@@ -20,8 +22,8 @@ mod udp;
 pub use config::Config;
 pub use error::StartError;
 pub use handle::SfuHandle;
-pub use running::{Running, start};
-pub use stats::{ShardSnapshot, SocketStats};
+pub use running::{Running, start, start_beside_relay};
+pub use stats::{InProcessStats, ShardSnapshot, SocketStats};
 
 /// How many events may wait for signaling, from all shards together. When it is full the shards
 /// keep theirs and offer them again; media goes on.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use confer_inprocess::MediaEnd;
 use confer_protocol::media::MediaEvent;
 use confer_sfu_core::io::ShardConfig;
 use confer_sfu_core::shard::Shard;
@@ -18,6 +19,7 @@ use crate::config::Config;
 use crate::driver::Driver;
 use crate::error::StartError;
 use crate::handle::{SfuHandle, ShardLink};
+use crate::in_process::InProcess;
 use crate::stats::Published;
 use crate::udp::UdpPort;
 
@@ -61,6 +63,19 @@ impl Drop for Running {
 pub fn start(
     config: Config,
 ) -> Result<(SfuHandle, mpsc::Receiver<MediaEvent>, Running), StartError> {
+    start_beside_relay(config, Vec::new())
+}
+
+/// Opens the sockets and starts the threads, each with its end of the way to the relay of this
+/// process. Threads beyond the ends reach it through sockets.
+///
+/// # Errors
+/// When a socket or a thread cannot be had; nothing is left running then.
+pub fn start_beside_relay(
+    config: Config,
+    relay: Vec<MediaEnd>,
+) -> Result<(SfuHandle, mpsc::Receiver<MediaEvent>, Running), StartError> {
+    let mut relay = relay.into_iter();
     let ports = bind(&config)?;
     let certificate = Certificate::generate().map_err(StartError::Certificate)?;
     let (events, receiver) = mpsc::channel(EVENT_CAPACITY);
@@ -70,8 +85,10 @@ pub fn start(
     for (index, port) in ports.into_iter().enumerate() {
         let commands = Arc::new(CommandQueue::new().map_err(StartError::Thread)?);
         let published = Arc::new(Published::default());
+        let candidates = candidates(&config, &port)?;
+        let in_process = InProcess::new(relay.next(), &candidates, port.local().port(), &commands);
         let shard_config = ShardConfig {
-            candidates: candidates(&config, &port)?,
+            candidates,
             certificate: certificate.clone(),
             limits: config.limits,
             seed: rand::random(),
@@ -89,7 +106,7 @@ pub fn start(
                     stay_on_core(index);
                 }
                 let shard = Shard::new(shard_config, Instant::now());
-                Driver { shard, port, commands: queue, events, published }.drive();
+                Driver { shard, port, in_process, commands: queue, events, published }.drive();
             })
             .map_err(StartError::Thread)?;
         running.threads.push((commands, thread));

@@ -9,6 +9,7 @@ use confer_sfu_core::stats::ShardStats;
 pub struct ShardSnapshot {
     pub shard: ShardStats,
     pub socket: SocketStats,
+    pub in_process: InProcessStats,
 }
 
 /// What one socket counts. Counters only grow.
@@ -32,6 +33,16 @@ pub struct SocketStats {
     pub segmentation_refused: u64,
     /// Whether runs are handed to the kernel whole.
     pub segmentation: bool,
+}
+
+/// What passes between this thread and the relay of the same process without a socket, in
+/// datagrams. Counters only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InProcessStats {
+    pub received: u64,
+    pub sent: u64,
+    /// Lost because the way to a relaying thread was full.
+    pub full: u64,
 }
 
 /// The place where a media thread leaves its counters for others, a few times a second.

@@ -10,6 +10,9 @@ use ipnet::IpNet;
 
 use crate::certificate::{Certificate, CertificateError};
 
+/// Threads at most: their numbers travel in one byte.
+const MOST_THREADS: usize = 256;
+
 /// How the relay reaches the world.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -96,6 +99,17 @@ impl Default for Limits {
             idle: Duration::from_secs(600),
             stalled: Duration::from_secs(30),
         }
+    }
+}
+
+impl Config {
+    /// How many threads this is: [`Config::threads`], or one per core.
+    pub fn thread_count(&self) -> usize {
+        let threads = match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => usize::from(threads),
+        };
+        threads.min(MOST_THREADS)
     }
 }
 

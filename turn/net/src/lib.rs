@@ -6,7 +6,8 @@
 //!
 //! The way of a datagram: [`udp`] (batches in) → [`shard`] (whose is it) → [`relaying`] (the core
 //! decides) → [`run`] (what goes together) → [`udp`] (runs out). Streams are read by tasks of the
-//! runtime, which hand whole frames to a thread ([`stream`]). Every queue is bounded; what does not
+//! runtime, which hand whole frames to a thread ([`stream`]). What is for media
+//! threads of the same process passes no socket ([`in_process`]). Every queue is bounded; what does not
 //! fit is lost, as in a network, and counted ([`StatsSnapshot`]).
 
 mod certificate;
@@ -14,6 +15,7 @@ mod config;
 mod dtls;
 mod handle;
 mod icmp;
+mod in_process;
 mod ledger;
 mod link;
 mod queue;
@@ -31,5 +33,5 @@ pub use certificate::{Certificate, CertificateError};
 pub use confer_turn_core::{Event, SessionInfo, Transport};
 pub use config::{Config, Limits, Listener, RelayAddress, StartError};
 pub use handle::TurnHandle;
-pub use running::{Running, start};
+pub use running::{Running, start, start_beside_media};
 pub use stats::{BYTES_BOUNDS, DURATION_BOUNDS, Histogram, StatsSnapshot};

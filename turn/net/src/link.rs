@@ -117,6 +117,12 @@ impl Link {
         sent
     }
 
+    /// What wakes the thread.
+    pub(crate) fn bell(&self) -> impl Fn() + Send + Sync + 'static {
+        let bell = Arc::clone(&self.bell);
+        move || bell.ring()
+    }
+
     /// Asks the thread to end.
     pub(crate) fn stop(&self) {
         self.bell.stop();

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use confer_inprocess::Sent;
 use confer_turn_core::{ConnectionId, DropReason, FiveTuple, Now, Server, Transport, Verdict};
 use rtc_dtls::config::HandshakeConfig;
 use tokio::net::TcpStream;
@@ -181,6 +182,7 @@ impl Relaying {
         let Self { io, to_peers, to_clients, .. } = self;
         to_peers.flush(|run| io.send_to_peer(&run));
         to_clients.flush(|run| io.send_to_client(run.to, run.bytes, run.segment));
+        io.relays.in_process.wake();
     }
 
     /// Takes what the network says about packets that went from a relayed address.
@@ -240,7 +242,13 @@ impl Relaying {
 }
 
 impl Io {
-    fn send_to_peer(&self, run: &Ready<'_, PeerWay>) {
+    fn send_to_peer(&mut self, run: &Ready<'_, PeerWay>) {
+        let PeerWay { relayed, peer, .. } = run.to;
+        match self.relays.in_process.send(relayed, peer, run.bytes, run.segment) {
+            Sent::Handed => return add(&self.counters.in_process_packets, run.count as u64),
+            Sent::Full => return add(&self.counters.in_process_full, run.count as u64),
+            Sent::Elsewhere => {}
+        }
         let Some(port) = self.relays.udp(run.to.relayed) else { return };
         // One setting of the whole socket, so it holds for this call only.
         let fragile =

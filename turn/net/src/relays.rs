@@ -1,4 +1,4 @@
-//! Relayed addresses: a socket each.
+//! Relayed addresses: a socket each, and the way past it to this process's media threads.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,6 +12,7 @@ use rustix::event::epoll;
 use tokio::runtime;
 
 use crate::config::RelayAddress;
+use crate::in_process::InProcess;
 use crate::link::Link;
 use crate::tcp_relay::TcpRelay;
 use crate::udp::UdpPort;
@@ -39,6 +40,7 @@ pub(crate) struct Relays {
     /// because the system, which must let peers be connected to from a port that listens, would
     /// let two threads have the same one.
     share: (u16, u16),
+    pub(crate) in_process: InProcess,
 }
 
 struct Place {
@@ -58,6 +60,7 @@ impl Relays {
         runtime: runtime::Handle,
         link: Link,
         share: (u16, u16),
+        in_process: InProcess,
     ) -> Self {
         Self {
             addresses: config.relay.clone(),
@@ -70,6 +73,7 @@ impl Relays {
             free: Vec::new(),
             by_address: HashMap::new(),
             share,
+            in_process,
         }
     }
 
@@ -100,6 +104,7 @@ impl Relays {
     /// for.
     pub(crate) fn close(&mut self, relayed: SocketAddr) {
         if let Some(place) = self.by_address.remove(&relayed) {
+            self.in_process.closed(relayed);
             if let Some(held) = self.places.get_mut(place) {
                 *held = None;
             }
@@ -130,6 +135,9 @@ impl Relays {
         match self.free.pop().and_then(|free| self.places.get_mut(free)) {
             Some(free) => *free = held,
             None => self.places.push(held),
+        }
+        if kind == RelayKind::Udp {
+            self.in_process.opened(relayed);
         }
         self.by_address.insert(relayed, place);
         Some(relayed)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use confer_inprocess::RelayEnd;
 use confer_turn_core::{Challenges, Event, Server, Shared, Transport};
 use rustix::event::epoll;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -19,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::certificate::CertificateStore;
 use crate::config::{Config, Listener, StartError};
 use crate::handle::TurnHandle;
+use crate::in_process::InProcess;
 use crate::ledger::SharedLedger;
 use crate::link::{Link, LinkEnd};
 use crate::relaying::{Io, Relaying, Speaks};
@@ -34,8 +36,6 @@ const EVENT_CAPACITY: usize = 1024;
 const BACKLOG: i32 = 1024;
 /// Tries for a port that is free for UDP and for TCP, when the system chooses.
 const FREE_PORT_TRIES: usize = 16;
-/// Threads at most: their numbers travel in one byte.
-const MOST_THREADS: usize = 256;
 
 /// Keeps the relay running; [`Running::stop`] ends it.
 #[must_use = "dropping it ends the relay"]
@@ -82,11 +82,21 @@ impl Drop for Running {
 /// When a listener cannot be bound, a certificate is missing or a thread cannot be had; nothing
 /// runs then.
 pub async fn start(config: Config) -> Result<(TurnHandle, Running), StartError> {
-    let threads = match config.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => usize::from(threads),
-    };
-    let threads = threads.min(MOST_THREADS);
+    start_beside_media(config, Vec::new()).await
+}
+
+/// Binds the listeners and starts relaying, each thread with its end of the way to the media
+/// threads of this process. Threads beyond the ends reach them through sockets.
+///
+/// # Errors
+/// When a listener cannot be bound, a certificate is missing or a thread cannot be had; nothing
+/// runs then.
+pub async fn start_beside_media(
+    config: Config,
+    media: Vec<RelayEnd>,
+) -> Result<(TurnHandle, Running), StartError> {
+    let threads = config.thread_count();
+    let mut media = media.into_iter();
     let dtls = config.listen.iter().any(|at| at.serves(Transport::Dtls));
     let tls = |at: &&Listener| at.serves(Transport::Tls) || at.serves(Transport::Dtls);
     let certificates = match (&config.certificate, config.listen.iter().find(tls)) {
@@ -140,6 +150,7 @@ pub async fn start(config: Config) -> Result<(TurnHandle, Running), StartError> 
                 ledger: Box::new(ledger.clone()),
                 challenges: Arc::clone(&challenges),
             },
+            media: media.next(),
         };
         let shard = parts.shard(&config).map_err(StartError::Thread)?;
         let thread = std::thread::Builder::new()
@@ -167,11 +178,13 @@ struct Parts {
     counters: Arc<Counters>,
     events: broadcast::Sender<Event>,
     shared: Shared,
+    media: Option<RelayEnd>,
 }
 
 impl Parts {
     fn shard(self, config: &Config) -> io::Result<Shard> {
-        let Self { index, end, listeners, links, certificates, counters, events, shared } = self;
+        let Self { index, end, listeners, links, certificates, counters, events, shared, media } =
+            self;
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         for (token, port) in (0..).zip(&listeners) {
             let token = epoll::EventData::new_u64(token);
@@ -185,7 +198,9 @@ impl Parts {
         // There are at most 256 threads, so both fit.
         let shard = u8::try_from(index).unwrap_or(u8::MAX);
         let share = (u16::from(shard), u16::try_from(links.len()).unwrap_or(u16::MAX));
-        let relays = Relays::new(config, Arc::clone(&epoll), runtime.clone(), link.clone(), share);
+        let in_process = InProcess::new(media, &link);
+        let waiting = Arc::clone(&epoll);
+        let relays = Relays::new(config, waiting, runtime.clone(), link.clone(), share, in_process);
         let io = Io {
             listeners,
             // Listeners without datagrams have no socket, so this is by place among those that have.

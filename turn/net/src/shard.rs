@@ -65,10 +65,12 @@ impl Shard {
         let mut ready = Vec::with_capacity(EVENTS_PER_WAIT);
         while !self.end.bell.is_stopping() {
             // 1. Wait for exactly one thing: datagrams, news, or the core's next deadline.
-            let timeout = self.timeout();
+            let is_free = self.relaying.io.relays.in_process.fall_asleep();
+            let timeout = if is_free { self.timeout() } else { Some(Timespec::default()) };
             ready.clear();
             // An interrupted wait is a short one.
             let _waited = epoll::wait(&self.epoll, spare_capacity(&mut ready), timeout.as_ref());
+            self.relaying.io.relays.in_process.awake();
             let now = self.now();
 
             // 2. Relay what has arrived.
@@ -86,6 +88,7 @@ impl Shard {
                     Err(_) => {}
                 }
             }
+            self.relaying.media(now);
 
             // 3. Tell the core the time if it asked to be told.
             if self.relaying.server.poll_timeout().is_some_and(|deadline| deadline <= now.steady) {

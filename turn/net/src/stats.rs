@@ -30,6 +30,8 @@ pub(crate) struct Counters {
     pub(crate) queue_full: AtomicU64,
     pub(crate) send_failed: AtomicU64,
     pub(crate) handed_over: AtomicU64,
+    pub(crate) in_process_packets: AtomicU64,
+    pub(crate) in_process_full: AtomicU64,
     pub(crate) dtls_failed: AtomicU64,
     allocated: [AtomicU64; TRANSPORTS.len()],
     closed: [AtomicU64; CLOSE_REASONS.len()],
@@ -79,6 +81,11 @@ pub struct StatsSnapshot {
     pub send_failed: u64,
     /// Packets that one thread gave to another.
     pub handed_over: u64,
+    /// Packets that passed between here and this process's media threads without a socket, both
+    /// ways.
+    pub in_process_packets: u64,
+    /// Packets lost because the way to a media thread was full.
+    pub in_process_full: u64,
     pub dropped: BTreeMap<DropReason, u64>,
     /// Connections over TCP and TLS now.
     pub connections: u64,
@@ -168,6 +175,8 @@ impl StatsSnapshot {
             sum.queue_full += read(&counters.queue_full);
             sum.send_failed += read(&counters.send_failed);
             sum.handed_over += read(&counters.handed_over);
+            sum.in_process_packets += read(&counters.in_process_packets);
+            sum.in_process_full += read(&counters.in_process_full);
             sum.handshakes_failed += read(&counters.dtls_failed);
             tally(&mut sum.allocated, TRANSPORTS, &counters.allocated);
             tally(&mut sum.closed, CLOSE_REASONS, &counters.closed);
