@@ -15,7 +15,7 @@ const GAUGES: [Row; 2] = [
     }),
 ];
 
-const COUNTERS: [Row; 8] = [
+const COUNTERS: [Row; 9] = [
     ("confer_turn_relayed_packets_total", "Payload packets, both ways.", |stats| {
         stats.relayed_packets
     }),
@@ -27,6 +27,11 @@ const COUNTERS: [Row; 8] = [
     ("confer_turn_handed_over_total", "Packets that another thread had to answer.", |stats| {
         stats.handed_over
     }),
+    (
+        "confer_turn_challenges_total",
+        "Requests without credentials, as every client's first one, that were told to bring some.",
+        |stats| stats.challenges,
+    ),
     ("confer_turn_connections_refused_total", "Connections beyond a limit.", |stats| {
         stats.connections_refused
     }),
@@ -61,6 +66,11 @@ pub(super) fn write(page: &mut Page, stats: &StatsSnapshot) {
     page.counter(name, "Packets that went no further, by reason.");
     for (reason, count) in &stats.dropped {
         page.labelled(name, "reason", drop_word(*reason), count);
+    }
+    let name = "confer_turn_refused_total";
+    page.counter(name, "Requests that were refused, by the code they got.");
+    for (code, count) in &stats.refused {
+        page.labelled(name, "code", code, count);
     }
     let help = "How long allocations lived.";
     histogram(page, "confer_turn_allocation_seconds", help, &DURATION_BOUNDS, &stats.durations);

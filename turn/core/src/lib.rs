@@ -41,6 +41,6 @@ pub use policy::{PeerPolicy, Rule};
 pub use quota::{Holdings, Ledger, TenantLimits};
 pub use server::{
     Behaviour, CloseReason, Config, ConnectFailure, ConnectionId, DropReason, Event, Family,
-    FiveTuple, Host, Limits, Now, PortWish, RelayKind, RelayRequest, RelaySocket, Server,
+    FiveTuple, Host, Limits, Now, PortWish, Refusals, RelayKind, RelayRequest, RelaySocket, Server,
     SessionInfo, Shared, Transport, Verdict, owner,
 };

@@ -6,6 +6,7 @@ mod binding;
 mod code;
 mod manage;
 mod owner;
+mod refusals;
 mod relay;
 mod request;
 mod tcp;
@@ -18,6 +19,7 @@ use std::time::Instant;
 
 pub use manage::SessionInfo;
 pub use owner::owner;
+pub use refusals::Refusals;
 pub use types::{
     Behaviour, CloseReason, Config, ConnectFailure, ConnectionId, DropReason, Event, Family,
     FiveTuple, Host, Limits, Now, PortWish, RelayKind, RelayRequest, RelaySocket, Transport,
@@ -48,6 +50,7 @@ pub struct Server {
     tickets: HashMap<[u8; 24], FiveTuple>,
     next_number: u64,
     events: VecDeque<Event>,
+    refusals: Refusals,
     draining: bool,
 }
 
@@ -94,6 +97,7 @@ impl Server {
             tickets: HashMap::new(),
             next_number: 0,
             events: VecDeque::new(),
+            refusals: Refusals::default(),
             draining: false,
         }
     }
@@ -155,6 +159,11 @@ impl Server {
         let allocation = self.expiries.first().map(|(expires, _)| *expires);
         let reservation = self.reservations.values().map(|reservation| reservation.expires).min();
         [allocation, reservation, self.connection_timeout()].into_iter().flatten().min()
+    }
+
+    /// How often clients were refused, and why.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// The next event, in the order they happened.

@@ -228,6 +228,7 @@ impl Parts {
             inbox: Inbox::new(),
             lives_at: HashMap::new(),
             arrives_at: HashMap::new(),
+            refusals_told: 0,
             unsent: Vec::new(),
         })
     }

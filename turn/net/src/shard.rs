@@ -55,6 +55,8 @@ pub(crate) struct Shard {
     pub(crate) lives_at: HashMap<FiveTuple, usize>,
     /// The reverse: where the datagrams of allocations here arrive.
     pub(crate) arrives_at: HashMap<FiveTuple, usize>,
+    /// How many refusals the counters have been told of.
+    pub(crate) refusals_told: u64,
     /// News for other threads that had no room.
     pub(crate) unsent: Vec<(usize, FiveTuple)>,
 }
@@ -100,6 +102,7 @@ impl Shard {
 
             // 4. Carry out what happened, and tell others.
             self.drain_events(now);
+            self.count_refusals();
             self.tell_others();
         }
     }
@@ -315,6 +318,14 @@ impl Shard {
             self.relaying.io.counters.allocations.store(allocations, Ordering::Relaxed);
             // Nobody may be listening.
             let _unheard = self.events.send(event);
+        }
+    }
+
+    fn count_refusals(&mut self) {
+        let refusals = self.relaying.server.refusals();
+        if refusals.total() != self.refusals_told {
+            self.refusals_told = refusals.total();
+            self.relaying.io.counters.refused(refusals);
         }
     }
 

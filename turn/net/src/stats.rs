@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use confer_turn_core::{CloseReason, DropReason, Traffic, Transport};
+use confer_turn_core::{CloseReason, DropReason, Refusals, Traffic, Transport};
 
 /// Upper bounds of how long allocations lived, in seconds; the last bucket has none.
 pub const DURATION_BOUNDS: [u64; 6] = [10, 60, 300, 1_800, 7_200, 36_000];
@@ -36,6 +36,8 @@ pub(crate) struct Counters {
     allocated: [AtomicU64; TRANSPORTS.len()],
     closed: [AtomicU64; CLOSE_REASONS.len()],
     dropped: [AtomicU64; DropReason::ALL.len()],
+    refused: [AtomicU64; Refusals::CODES.len()],
+    challenges: AtomicU64,
     durations: Buckets,
     bytes: Buckets,
 }
@@ -87,6 +89,10 @@ pub struct StatsSnapshot {
     /// Packets lost because the way to a media thread was full.
     pub in_process_full: u64,
     pub dropped: BTreeMap<DropReason, u64>,
+    /// Requests that were refused, by the code they got; first challenges are not among them.
+    pub refused: BTreeMap<u16, u64>,
+    /// Requests without any proof, which got a challenge.
+    pub challenges: u64,
     /// Connections over TCP and TLS now.
     pub connections: u64,
     /// Connections closed at once because there were too many.
@@ -125,6 +131,14 @@ impl Counters {
         }
         self.durations.note(lived.as_secs(), &DURATION_BOUNDS);
         self.bytes.note(traffic.sent_bytes + traffic.received_bytes, &BYTES_BOUNDS);
+    }
+
+    /// Takes over what the core counts.
+    pub(crate) fn refused(&self, refusals: &Refusals) {
+        for (counter, count) in self.refused.iter().zip(refusals.counts()) {
+            counter.store(*count, Ordering::Relaxed);
+        }
+        self.challenges.store(refusals.challenges(), Ordering::Relaxed);
     }
 
     pub(crate) fn relayed(&self, packets: usize, bytes: usize) {
@@ -181,6 +195,8 @@ impl StatsSnapshot {
             tally(&mut sum.allocated, TRANSPORTS, &counters.allocated);
             tally(&mut sum.closed, CLOSE_REASONS, &counters.closed);
             tally(&mut sum.dropped, DropReason::ALL, &counters.dropped);
+            tally(&mut sum.refused, Refusals::CODES, &counters.refused);
+            sum.challenges += read(&counters.challenges);
             sum.durations.add(&counters.durations);
             sum.bytes.add(&counters.bytes);
         }

@@ -70,6 +70,8 @@ async fn a_relay_alone_needs_no_database_and_says_what_it_does() {
     let mut tcp = Caller::tcp(confer.relay(), USER, &password).await;
     tcp.reach(peer).await.expect("an allocation");
     assert!(tcp.echoes(b"over tcp").await);
+    let mut guessing = Caller::udp(confer.relay(), USER, "wrong").await;
+    assert_eq!(guessing.ask(Ask::Allocate).await, Err(401));
 
     let get = async |path: &str| {
         let answer = reqwest::get(format!("{}{path}", confer.url)).await.expect("it answers");
@@ -79,6 +81,8 @@ async fn a_relay_alone_needs_no_database_and_says_what_it_does() {
     let metrics = get("/metrics").await;
     assert!(metrics.contains("confer_turn_allocations 2\n"), "{metrics}");
     assert!(metrics.contains("confer_turn_allocated_total{transport=\"tcp\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("confer_turn_challenges_total 3\n"), "{metrics}");
+    assert!(metrics.contains("confer_turn_refused_total{code=\"401\"} 1\n"), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

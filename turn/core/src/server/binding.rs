@@ -23,6 +23,7 @@ impl Server {
         let place = behaviour.and_then(|behaviour| behaviour.place(tuple.server));
         let unknown = first_unknown(&attributes, place.is_some());
         if let Some(unknown) = unknown {
+            self.refusals.count(code::UNKNOWN_ATTRIBUTE);
             Writer::begin(out, Class::Error, Method::Binding, message.transaction())
                 .error(code::UNKNOWN_ATTRIBUTE)
                 .bytes(attribute::UNKNOWN_ATTRIBUTES, &unknown.to_be_bytes());

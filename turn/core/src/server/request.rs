@@ -47,6 +47,10 @@ impl Server {
                 return Verdict::Drop(DropReason::ChallengesSpent);
             }
             Err(code) => {
+                match attributes.integrity.or(attributes.integrity_sha256) {
+                    None if code == code::UNAUTHENTICATED => self.refusals.challenge(),
+                    _ => self.refusals.count(code),
+                }
                 self.write_challenge(tuple, message, method, code, out, now);
                 return Verdict::REPLY;
             }
@@ -57,6 +61,7 @@ impl Server {
             Ok(verdict) => verdict,
             Err(Refusal(code)) => {
                 out.truncate(start);
+                self.refusals.count(code);
                 self.write_error(&request, code, out);
                 Verdict::REPLY
             }

@@ -121,6 +121,7 @@ impl Server {
             }
             Err(ConnectFailure::Refused | ConnectFailure::TimedOut) => {
                 self.connections.remove(&id);
+                self.refusals.count(code::CONNECTION_FAILED);
                 let mut answer = Writer::begin(out, Class::Error, Method::Connect, &transaction);
                 answer.error(code::CONNECTION_FAILED).integrity(&key);
             }
