@@ -86,11 +86,17 @@ gen: ## Rewrite generated files: TypeScript types, docs/config.md, docs/openapi.
 	@scripts/generated update
 
 .PHONY: bench
-bench: ## Measure media, chat and signaling; figures in target/bench/summary.json
-	@scripts/setup run
+bench: ## Measure media, relay, chat and signaling; figures in target/bench/summary.json
+	@scripts/setup test
+	@scripts/web
 	@grep -m1 'model name' /proc/cpuinfo || true
+	cargo build --release --locked --bin confer --bin confer-loadtest
 	cargo bench -p confer-sfu-core --bench forward
 	cargo bench -p confer-sfu-net --bench process
 	cargo bench -p confer-chat --bench send
 	cargo bench -p confer-signaling-net --bench signaling
+	cargo bench -p confer-turn-core --bench strangers
+	cargo bench -p confer-turn-core --bench idle
+	cargo bench -p confer-turn-net --bench idle
+	$(TARGET_DIR)/release/confer-loadtest turn --confer $(TARGET_DIR)/release/confer
 	@cat target/bench/summary.json

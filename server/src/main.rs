@@ -20,7 +20,7 @@ mod metrics;
 mod openapi;
 mod ports;
 mod secrets;
-mod service_manager;
+mod systemd;
 
 use std::error::Error;
 use std::io::Write;
@@ -33,7 +33,7 @@ use crate::assemble::{Server, StartError};
 use crate::cli::{Cli, Command, ConfigCommand, TokenCommand, TurnCommand};
 use crate::config::{Config, ConfigError, LogFormat, Sources};
 use crate::lifecycle::Stop;
-use crate::service_manager::ServiceManager;
+use crate::systemd::Systemd;
 
 /// The command line or the configuration is wrong; clap uses the same code.
 const EXIT_CONFIGURATION: u8 = 2;
@@ -71,7 +71,7 @@ fn serve(sources: &Sources) -> Result<(), Failure> {
         };
         let hangups = assemble::hangups();
         print(&greeting::greeting(&config, &server));
-        let manager = ServiceManager::of_environment();
+        let manager = Systemd::of_environment();
         manager.tell("READY=1");
         // 4. Run, and 5. drain.
         let watching = assemble::watch(server.reload(), hangups, sources.clone(), config);

@@ -1,5 +1,5 @@
-//! What systemd wants to know of a service of `Type=notify` (sd_notify(3)): when it is ready, and
-//! when it begins to stop.
+//! What systemd, or whoever else manages services, wants to know of one of `Type=notify`
+//! (sd_notify(3)): when it is ready, and when it begins to stop.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,11 +12,11 @@ const VARIABLE: &str = "NOTIFY_SOCKET";
 
 /// Whoever started this process, if it asked to be told.
 #[derive(Debug)]
-pub(crate) struct ServiceManager {
+pub(crate) struct Systemd {
     socket: Option<(UnixDatagram, SocketAddr)>,
 }
 
-impl ServiceManager {
+impl Systemd {
     /// As the environment names it.
     pub(crate) fn of_environment() -> Self {
         Self::at(std::env::var_os(VARIABLE).as_deref())
@@ -59,23 +59,23 @@ mod tests {
     }
 
     #[test]
-    fn a_service_manager_is_told_by_path_and_by_abstract_name() {
+    fn a_systemd_is_told_by_path_and_by_abstract_name() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("notify");
         let by_path = UnixDatagram::bind(&path).expect("a fresh path");
-        ServiceManager::at(Some(path.as_os_str())).tell("READY=1");
+        Systemd::at(Some(path.as_os_str())).tell("READY=1");
         assert_eq!(heard(&by_path), "READY=1");
 
         let name = format!("@confer-{}", uuid::Uuid::new_v4());
         let to = address(OsStr::new(&name)).expect("a short name");
         let by_name = UnixDatagram::bind_addr(&to).expect("a fresh name");
-        ServiceManager::at(Some(OsStr::new(&name))).tell("STOPPING=1");
+        Systemd::at(Some(OsStr::new(&name))).tell("STOPPING=1");
         assert_eq!(heard(&by_name), "STOPPING=1");
     }
 
     #[test]
     fn nobody_listening_is_no_error() {
-        ServiceManager::at(None).tell("READY=1");
-        ServiceManager::at(Some(OsStr::new("/nowhere/at/all"))).tell("READY=1");
+        Systemd::at(None).tell("READY=1");
+        Systemd::at(Some(OsStr::new("/nowhere/at/all"))).tell("READY=1");
     }
 }
