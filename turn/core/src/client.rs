@@ -4,8 +4,9 @@
 //! tests, so it does what these need and no more: long-term credentials, one request at a time,
 //! UDP allocations, permissions, channels.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use crate::Family;
 use crate::integrity::{Algorithm, Key, PasswordAlgorithm};
 use crate::message::{Class, Message, Method, TransactionId, Writer, attribute, xor_address};
 
@@ -20,6 +21,8 @@ pub enum Ask {
     Binding,
     /// A relayed address of the server's first family.
     Allocate,
+    /// A relayed address of this family.
+    AllocateIn(Family),
     /// Zero ends the allocation.
     Refresh {
         seconds: u32,
@@ -40,10 +43,19 @@ pub enum Heard {
     Again(Vec<u8>),
     /// The request was refused with this code (RFC 8656, section 19).
     Refused(u16),
-    /// ChannelData.
-    Data { channel: u16, payload: Vec<u8> },
+    /// What a peer sent.
+    Data { via: Via, payload: Vec<u8> },
     /// Not an answer to what was asked, or not of who was asked.
     Other,
+}
+
+/// How the payload of a peer is carried between relay and client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// ChannelData of this channel.
+    Channel(u16),
+    /// A Send or Data indication, with the peer's address.
+    Indication(SocketAddr),
 }
 
 /// What a success says.
@@ -62,6 +74,7 @@ pub struct Client {
     password: String,
     proof: Option<Proof>,
     pending: Option<(Ask, TransactionId, u8)>,
+    alternate: Option<SocketAddr>,
     seed: [u8; 8],
     requests: u32,
 }
@@ -80,6 +93,7 @@ impl Client {
             password: password.to_owned(),
             proof: None,
             pending: None,
+            alternate: None,
             seed,
             requests: 0,
         }
@@ -90,18 +104,39 @@ impl Client {
         self.proof.as_ref().map(|proof| proof.realm.as_slice())
     }
 
+    /// Where the server sent the client with its last refusal (300, RFC 8489 section 14.15).
+    pub fn alternate(&self) -> Option<SocketAddr> {
+        self.alternate
+    }
+
     /// Begins a request: the packet to send, and to send again until it is answered. What was
     /// asked before is given up.
     pub fn ask(&mut self, ask: Ask) -> Vec<u8> {
         self.begin(ask, 0)
     }
 
-    fn begin(&mut self, ask: Ask, repetition: u8) -> Vec<u8> {
+    /// A Send indication: payload for a peer, which needs a permission (RFC 8656, section 11.1).
+    pub fn send(&mut self, peer: SocketAddr, payload: &[u8]) -> Vec<u8> {
+        let transaction = self.transaction();
+        let mut packet = Vec::new();
+        Writer::begin(&mut packet, Class::Indication, Method::Send, &transaction)
+            .address(attribute::XOR_PEER_ADDRESS, peer)
+            .bytes(attribute::DATA, payload);
+        packet
+    }
+
+    fn transaction(&mut self) -> TransactionId {
         self.requests = self.requests.wrapping_add(1);
         let mut transaction = TransactionId::default();
         let (head, tail) = transaction.split_at_mut(self.seed.len());
         head.copy_from_slice(&self.seed);
         tail.copy_from_slice(&self.requests.to_be_bytes());
+        transaction
+    }
+
+    fn begin(&mut self, ask: Ask, repetition: u8) -> Vec<u8> {
+        let transaction = self.transaction();
+        self.alternate = None;
         self.pending = Some((ask, transaction, repetition));
 
         let mut packet = Vec::new();
@@ -110,6 +145,11 @@ impl Client {
             Ask::Binding => {}
             Ask::Allocate => {
                 writer.number(attribute::REQUESTED_TRANSPORT, UDP);
+            }
+            Ask::AllocateIn(family) => {
+                writer
+                    .number(attribute::REQUESTED_TRANSPORT, UDP)
+                    .number(attribute::REQUESTED_ADDRESS_FAMILY, code_point(family) << 24);
             }
             Ask::Refresh { seconds } => {
                 writer.number(attribute::LIFETIME, seconds);
@@ -141,18 +181,18 @@ impl Client {
             let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
             let channel = u16::from_be_bytes([header[0], header[1]]);
             let payload = rest.get(..length).unwrap_or_default().to_vec();
-            return Heard::Data { channel, payload };
+            return Heard::Data { via: Via::Channel(channel), payload };
         }
         let Ok(message) = Message::read(packet) else { return Heard::Other };
+        if message.class() == Class::Indication {
+            return indicated(&message);
+        }
         let Some((ask, transaction, repetition)) = self.pending else { return Heard::Other };
         if *message.transaction() != transaction {
             return Heard::Other;
         }
         self.pending = None;
-        let find = |wanted| {
-            let mut attributes = message.attributes();
-            attributes.find(|(_, kind, _)| *kind == wanted).map(|(_, _, value)| value)
-        };
+        let find = |wanted| find(&message, wanted);
         if message.class() == Class::Success {
             let address = |kind| find(kind).and_then(|value| xor_address(value, &transaction));
             let lifetime = find(attribute::LIFETIME).and_then(|value| value.try_into().ok());
@@ -174,7 +214,10 @@ impl Client {
                 self.prove(realm, nonce);
                 Heard::Again(self.begin(ask, repetition + 1))
             }
-            _ => Heard::Refused(code),
+            _ => {
+                self.alternate = find(attribute::ALTERNATE_SERVER).and_then(plain_address);
+                Heard::Refused(code)
+            }
         }
     }
 
@@ -192,12 +235,47 @@ impl Ask {
     fn method(self) -> Method {
         match self {
             Self::Binding => Method::Binding,
-            Self::Allocate => Method::Allocate,
+            Self::Allocate | Self::AllocateIn(_) => Method::Allocate,
             Self::Refresh { .. } => Method::Refresh,
             Self::Permit(_) => Method::CreatePermission,
             Self::Bind { .. } => Method::ChannelBind,
         }
     }
+}
+
+fn find<'a>(message: &Message<'a>, wanted: u16) -> Option<&'a [u8]> {
+    message.attributes().find(|(_, kind, _)| *kind == wanted).map(|(_, _, value)| value)
+}
+
+/// A Data indication; those that report ICMP carry no payload (RFC 8656, section 11.5).
+fn indicated(message: &Message<'_>) -> Heard {
+    let peer = find(message, attribute::XOR_PEER_ADDRESS);
+    let peer = peer.and_then(|value| xor_address(value, message.transaction()));
+    match (message.method(), peer, find(message, attribute::DATA)) {
+        (Some(Method::Data), Some(peer), Some(payload)) => {
+            Heard::Data { via: Via::Indication(peer), payload: payload.to_vec() }
+        }
+        _ => Heard::Other,
+    }
+}
+
+/// Of a family (RFC 8656, section 18.6).
+fn code_point(family: Family) -> u32 {
+    match family {
+        Family::V4 => 1,
+        Family::V6 => 2,
+    }
+}
+
+/// Reads a MAPPED-ADDRESS-shaped value (RFC 8489, section 14.1).
+fn plain_address(value: &[u8]) -> Option<SocketAddr> {
+    let ([_, family, high, low], address) = value.split_first_chunk::<4>()?;
+    let ip = match family {
+        1 => IpAddr::from(<[u8; 4]>::try_from(address).ok()?),
+        2 => IpAddr::from(<[u8; 16]>::try_from(address).ok()?),
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, u16::from_be_bytes([*high, *low])))
 }
 
 /// ChannelData of a payload; padded for streams (RFC 8656, section 12.5).
@@ -251,6 +329,36 @@ mod tests {
                 .any(|(_, kind, value)| { kind == attribute::NONCE && value == b"once" })
         );
         assert_eq!(client.hear(&challenge(&again)), Heard::Refused(401));
+    }
+
+    #[test]
+    fn a_refusal_tells_where_to_go_instead() {
+        let mut client = Client::new("alice", "secret", [7; 8]);
+        for other in ["192.0.2.7:3478", "[2001:db8::7]:3478"] {
+            let other = other.parse().expect("a literal");
+            let request = client.ask(Ask::AllocateIn(Family::V6));
+            let refusal = answer(&request, Class::Error, |writer| {
+                writer.error(300).plain_address(attribute::ALTERNATE_SERVER, other);
+            });
+            assert_eq!(client.hear(&refusal), Heard::Refused(300));
+            assert_eq!(client.alternate(), Some(other));
+        }
+        client.ask(Ask::Allocate);
+        assert_eq!(client.alternate(), None);
+    }
+
+    #[test]
+    fn what_a_peer_sent_is_heard_with_its_address() {
+        let mut client = Client::new("alice", "secret", [7; 8]);
+        let peer = "192.0.2.7:9".parse().expect("a literal");
+        let sent = client.send(peer, b"to a peer");
+        assert_eq!(client.hear(&sent), Heard::Other, "only a server says what peers sent");
+        let mut packet = Vec::new();
+        Writer::begin(&mut packet, Class::Indication, Method::Data, &[1; 12])
+            .address(attribute::XOR_PEER_ADDRESS, peer)
+            .bytes(attribute::DATA, b"from a peer");
+        let payload = b"from a peer".to_vec();
+        assert_eq!(client.hear(&packet), Heard::Data { via: Via::Indication(peer), payload });
     }
 
     #[test]
