@@ -1,5 +1,7 @@
 //! What can be typed after `confer`.
 
+mod doctor;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,7 @@ use confer_protocol::id::RoomId;
 use confer_protocol::room::TrackSource;
 
 use crate::config::Sources;
+pub(crate) use doctor::{DoctorCommand, PeerFamily, TurnDoctorArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,6 +20,7 @@ Examples:
   DATABASE_URL=postgres://confer@db/confer confer serve
   confer token mint --identity alice --room ROOM --expires-in 1h
   confer config show                   what is in force, and where each value came from
+  confer doctor turn turn.example.org --secret-file FILE
 
 Every setting: `confer config docs`, or docs/config.md.";
 
@@ -69,6 +73,10 @@ pub(crate) enum Command {
     /// Looks at the running relay of this data directory, and steers it.
     #[command(subcommand)]
     Turn(TurnCommand),
+
+    /// Looks at servers from outside, as their clients do.
+    #[command(subcommand)]
+    Doctor(DoctorCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -341,7 +349,16 @@ mod tests {
             .expect("there is a serve command")
             .render_help()
             .to_string();
-        let text = format!("{help}\n---- confer serve ----\n{serve}");
+        let doctor = Cli::command()
+            .term_width(100)
+            .find_subcommand_mut("doctor")
+            .and_then(|doctor| doctor.find_subcommand_mut("turn"))
+            .expect("there is a doctor turn command")
+            .render_help()
+            .to_string();
+        let text = format!(
+            "{help}\n---- confer serve ----\n{serve}\n---- confer doctor turn ----\n{doctor}"
+        );
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/help.txt");
         if std::env::var_os("UPDATE_GENERATED").is_some() {
             std::fs::write(path, &text).expect("the snapshot can be written");

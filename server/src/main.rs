@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod data_dir;
 mod database;
+mod doctor;
 mod greeting;
 mod health;
 mod http;
@@ -30,7 +31,7 @@ use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::assemble::{Server, StartError};
-use crate::cli::{Cli, Command, ConfigCommand, TokenCommand, TurnCommand};
+use crate::cli::{Cli, Command, ConfigCommand, DoctorCommand, TokenCommand, TurnCommand};
 use crate::config::{Config, ConfigError, LogFormat, Sources};
 use crate::lifecycle::Stop;
 use crate::systemd::Systemd;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Config(command) => print_config(command, &sources),
         Command::Token(TokenCommand::Mint(args)) => mint(&args, &sources),
         Command::Turn(command) => turn(&command, &sources),
+        Command::Doctor(DoctorCommand::Turn(args)) => examine(&args, &sources),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -135,6 +137,14 @@ fn turn(command: &TurnCommand, sources: &Sources) -> Result<(), Failure> {
     }
 }
 
+fn examine(args: &cli::TurnDoctorArgs, sources: &Sources) -> Result<(), Failure> {
+    match runtime()?.block_on(doctor::turn(args, &sources.environment)) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::Told),
+        Err(error) => Err(Failure::Usage(error.into())),
+    }
+}
+
 fn print_config(command: ConfigCommand, sources: &Sources) -> Result<(), Failure> {
     match command {
         ConfigCommand::Docs => print(&config::manual()),
@@ -165,7 +175,11 @@ fn print(text: &str) {
 /// Why the process ends with a code other than zero.
 enum Failure {
     Configuration(Vec<ConfigError>),
+    /// The command line asks for what cannot be done.
+    Usage(Box<dyn Error>),
     Other(Box<dyn Error>),
+    /// What is wrong was printed already.
+    Told,
 }
 
 impl Failure {
@@ -177,6 +191,11 @@ impl Failure {
                 }
                 ExitCode::from(EXIT_CONFIGURATION)
             }
+            Self::Usage(error) => {
+                complain(error.as_ref());
+                ExitCode::from(EXIT_CONFIGURATION)
+            }
+            Self::Told => ExitCode::from(EXIT_FAILURE),
             Self::Other(error) => {
                 complain(error.as_ref());
                 ExitCode::from(EXIT_FAILURE)

@@ -19,8 +19,14 @@ const FOREIGN_VARIABLES: [(&str, &str); 3] = [
 ];
 
 /// Variables with our prefix that are no settings.
-const OTHER_VARIABLES: [&str; 5] =
-    ["CONFER_CONFIG", "CONFER_API_KEY", "CONFER_API_SECRET", "CONFER_BIN", "CONFER_SERVER"];
+const OTHER_VARIABLES: [&str; 6] = [
+    "CONFER_CONFIG",
+    "CONFER_API_KEY",
+    "CONFER_API_SECRET",
+    "CONFER_BIN",
+    "CONFER_SERVER",
+    "CONFER_TURN_PASSWORD",
+];
 
 /// Everything the outside says.
 #[derive(Clone, Debug, Default)]

@@ -2,6 +2,7 @@
 //! secrets and certificates change.
 
 pub(crate) mod client;
+mod doctor;
 mod operating;
 mod rotation;
 

@@ -1,0 +1,309 @@
+//! The steps at one address of one place, in their order. Each ends in a finding.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use confer_turn_core::client::{Ask, Grant};
+use confer_turn_core::{Family, PeerPolicy};
+use rustls::RootCertStore;
+
+use super::link::{Carriage, Link};
+use super::login::{Login, Proof};
+use super::report::{Finding, Outcome, Report, Step};
+use super::target::{Place, Service};
+use super::trouble::{Language, Parcel, Trouble, span};
+use super::verdict::{self, Scene, Verdict, explain};
+use super::way::Manner;
+
+/// Payload that fits everywhere, and payload as video has it.
+const SIZES: [usize; 2] = [20, 1200];
+/// The channel that both clients bind (RFC 8656, section 12).
+const CHANNEL: u16 = 0x4000;
+
+/// What is the same for every place.
+pub(crate) struct Practice {
+    pub(crate) login: Login,
+    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) patience: Duration,
+    pub(crate) family: Option<Family>,
+}
+
+/// The steps at one address.
+pub(crate) struct Visit<'a> {
+    pub(super) practice: &'a Practice,
+    pub(super) place: &'a Place,
+    pub(super) address: SocketAddr,
+    pub(super) wanted: Wanted,
+    pub(super) report: &'a mut Report,
+    pub(super) manner: Manner,
+    pub(super) began: Instant,
+    pub(super) step: Step,
+    misnamed: bool,
+}
+
+/// How much a place is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Nobody asked for it by name, and few servers have it.
+    pub(crate) optional: bool,
+    /// The name has another address, which may do when there is no way to this one.
+    pub(crate) dispensable: bool,
+}
+
+impl<'a> Visit<'a> {
+    pub(crate) fn new(
+        practice: &'a Practice,
+        place: &'a Place,
+        address: SocketAddr,
+        wanted: Wanted,
+        report: &'a mut Report,
+    ) -> Self {
+        Self {
+            practice,
+            place,
+            address,
+            wanted,
+            report,
+            manner: Manner { alpn: true, lenient: false },
+            began: Instant::now(),
+            step: Step::Connect,
+            misnamed: false,
+        }
+    }
+
+    /// Takes every step that the ones before it allow.
+    pub(crate) async fn make(mut self) {
+        let Some((way, own)) = self.enter().await else { return };
+        let now = crate::clock::unix_seconds();
+        let proof = match self.manner.lenient {
+            // Whoever shows a false certificate gets no proof to guess the password by.
+            true => None,
+            false => self.practice.login.proof(now),
+        };
+        let mut link = Link::new(way, proof.as_ref(), self.practice.patience);
+        if !self.binding(&mut link, own).await || self.place.service == Service::Stun {
+            return;
+        }
+        let Some(relayed) = self.allocate(&mut link, proof.as_ref()).await else { return };
+        let other = self.relay(&mut link, relayed, proof.as_ref()).await;
+        self.release(link, other).await;
+    }
+
+    /// Asks for our own address. Says whether somebody is there who can be asked for more.
+    async fn binding(&mut self, link: &mut Link, own: SocketAddr) -> bool {
+        self.begin(Step::Binding);
+        match link.ask(Ask::Binding).await {
+            Ok(Grant { mapped: Some(seen), .. }) => {
+                self.tell(Outcome::Good, &verdict::mapped(seen, own));
+                true
+            }
+            Ok(_) => self.trouble(&Trouble::Incomplete),
+            // The binding service may be switched off where the relay is not.
+            Err(Trouble::Code { code, .. }) if self.place.service == Service::Turn => {
+                self.tell(Outcome::Warning, &format!("{code}: the server does not tell addresses"));
+                true
+            }
+            Err(trouble @ Trouble::Silent) => match link.betrayed().await {
+                Some(language @ (Language::Http | Language::Ssh | Language::Mail)) => {
+                    self.trouble(&Trouble::Speaks(language))
+                }
+                Some(Language::Tls | Language::Unknown) | None => self.trouble(&trouble),
+            },
+            Err(trouble) => self.trouble(&trouble),
+        }
+    }
+
+    /// Asks for a relayed address.
+    async fn allocate(&mut self, link: &mut Link, proof: Option<&Proof>) -> Option<SocketAddr> {
+        self.begin(Step::Allocate);
+        match link.ask(self.allocation()).await {
+            Ok(Grant { relayed: Some(relayed), lifetime, .. }) => {
+                self.allocated(link, relayed, lifetime, proof.is_some());
+                return Some(relayed);
+            }
+            Ok(_) => self.trouble(&Trouble::Incomplete),
+            Err(Trouble::CredentialsWanted { realm }) if self.manner.lenient => {
+                let says = format!(
+                    "a relay answers (realm {realm:?}); no credentials are shown over an \
+                     unverified connection"
+                );
+                self.tell(Outcome::Skipped, &says)
+            }
+            Err(trouble @ Trouble::Code { code: 401, .. }) => {
+                let ahead = self.clock_is_ahead().await;
+                self.trouble(if ahead { &Trouble::ClockAhead } else { &trouble })
+            }
+            Err(trouble) => self.trouble(&trouble),
+        };
+        None
+    }
+
+    fn allocation(&self) -> Ask {
+        self.practice.family.map_or(Ask::Allocate, Ask::AllocateIn)
+    }
+
+    fn allocated(&mut self, link: &Link, at: SocketAddr, lifetime: Option<u32>, proof: bool) {
+        let lifetime = Duration::from_secs(lifetime.unwrap_or_default().into());
+        let says = format!("relayed at {at} for {}", span(lifetime));
+        let took = self.began.elapsed();
+        let global = |ip: IpAddr| PeerPolicy::default().permits_address(ip);
+        self.misnamed = global(self.address.ip()) && !global(at.ip());
+        let verdict = if self.misnamed {
+            verdict::private_address(says)
+        } else if proof && !link.challenged() {
+            verdict::open_relay(says)
+        } else {
+            Verdict::good(says)
+        };
+        self.report.found(verdict.finding(Step::Allocate, took));
+    }
+
+    /// Whether a credential that was refused is taken when it expires much later.
+    async fn clock_is_ahead(&self) -> bool {
+        let Some(late) = self.practice.login.late_proof(crate::clock::unix_seconds()) else {
+            return false;
+        };
+        let Ok(way) = self.again().await else { return false };
+        let mut link = Link::new(way, Some(&late), self.practice.patience);
+        if link.ask(self.allocation()).await.is_err() {
+            return false;
+        }
+        // It expires by itself when this gets lost.
+        let _ = link.ask(Ask::Refresh { seconds: 0 }).await;
+        true
+    }
+
+    /// Makes a second allocation, and sends packets from each through both to the other. Gives
+    /// the second client, so that it can be ended.
+    async fn relay(
+        &mut self,
+        link: &mut Link,
+        relayed: SocketAddr,
+        proof: Option<&Proof>,
+    ) -> Option<Link> {
+        self.begin(Step::Relay);
+        let mut other = match self.again().await {
+            Ok(way) => Link::new(way, proof, self.practice.patience),
+            Err(trouble) => {
+                self.trouble(&trouble);
+                return None;
+            }
+        };
+        let second = match other.ask(self.allocation()).await {
+            Ok(Grant { relayed: Some(second), .. }) => second,
+            Ok(_) => {
+                self.trouble(&Trouble::Incomplete);
+                return None;
+            }
+            Err(trouble) => {
+                self.trouble(&trouble);
+                return None;
+            }
+        };
+        let mut ends = [(link, second), (&mut other, relayed)];
+        match passed(&mut ends).await {
+            Ok(fastest) => {
+                let [small, large] = SIZES;
+                let says = format!(
+                    "{small} and {large} bytes pass both ways, in Send indications and in a \
+                     channel (one way in {:.1} ms)",
+                    fastest.as_secs_f64() * 1000.0
+                );
+                self.tell(Outcome::Good, &says);
+            }
+            Err(trouble) => {
+                self.trouble(&trouble);
+            }
+        }
+        Some(other)
+    }
+
+    /// Gives up both allocations, so that nothing is left of the visit.
+    async fn release(&mut self, mut link: Link, other: Option<Link>) {
+        self.begin(Step::Release);
+        if let Some(mut other) = other {
+            // It is the first one's answer that counts; this one expires by itself.
+            let _ = other.ask(Ask::Refresh { seconds: 0 }).await;
+        }
+        match link.ask(Ask::Refresh { seconds: 0 }).await {
+            Ok(_) => self.tell(Outcome::Good, "the allocation is given up"),
+            Err(trouble) => self.trouble(&trouble),
+        };
+    }
+
+    pub(super) fn begin(&mut self, step: Step) {
+        self.step = step;
+        self.began = Instant::now();
+        self.report.begin(step);
+    }
+
+    pub(super) fn scene(&self) -> Scene<'a> {
+        Scene {
+            place: self.place,
+            login: &self.practice.login,
+            step: self.step,
+            patience: self.practice.patience,
+            now: crate::clock::unix_seconds(),
+            misnamed: self.misnamed,
+        }
+    }
+
+    /// Reports what the step came to. Gives `false`, as nothing of it is granted.
+    pub(super) fn trouble(&mut self, trouble: &Trouble) -> bool {
+        let took = self.began.elapsed();
+        let mut verdict = explain(trouble, &self.scene());
+        if self.wanted.optional && verdict.outcome == Outcome::Failed {
+            verdict = verdict.absent();
+        }
+        self.report.found(verdict.finding(self.step, took));
+        false
+    }
+
+    pub(super) fn tell(&mut self, outcome: Outcome, says: &str) -> bool {
+        let took = Some(self.began.elapsed());
+        let (step, says) = (self.step, says.to_owned());
+        self.report.found(Finding { step, outcome, says, means: None, next: None, took });
+        false
+    }
+}
+
+/// Sends packets of each size both ways, first in indications and then in channels. Gives the
+/// shortest time that one took.
+async fn passed(ends: &mut [(&mut Link, SocketAddr); 2]) -> Result<Duration, Trouble> {
+    for (link, peer) in ends.iter_mut() {
+        link.ask(Ask::Permit(*peer)).await?;
+    }
+    let mut fastest = Duration::MAX;
+    let mut tag = 0;
+    for in_channel in [false, true] {
+        if in_channel {
+            for (link, peer) in ends.iter_mut() {
+                link.ask(Ask::Bind { channel: CHANNEL, peer: *peer }).await?;
+            }
+        }
+        for (bytes, smaller_arrived) in SIZES.into_iter().zip([false, true]) {
+            for forth in [true, false] {
+                let [one, two] = &mut *ends;
+                let ((from, peer), to) = if forth {
+                    ((&mut *one.0, one.1), &mut *two.0)
+                } else {
+                    ((&mut *two.0, two.1), &mut *one.0)
+                };
+                let carriage = match in_channel {
+                    true => Carriage::Channel(CHANNEL),
+                    false => Carriage::Indication(peer),
+                };
+                // Each payload differs, so that a late one is not taken for the next.
+                tag += 1;
+                match from.pass(carriage, &vec![tag; bytes], to).await? {
+                    Some(took) => fastest = fastest.min(took),
+                    None => {
+                        return Err(Trouble::Lost(Parcel { bytes, in_channel, smaller_arrived }));
+                    }
+                }
+            }
+        }
+    }
+    Ok(fastest)
+}

@@ -1,0 +1,244 @@
+//! `confer doctor turn`, with relays and with what is none.
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::process::Output;
+
+use confer_turn_core::credentials::ephemeral_password;
+use serde_json::Value;
+
+use super::{Alone, LOOPBACK, SECRET, http};
+use crate::process::{Confer, output};
+
+/// Relays on loopback to itself.
+const OWN: &str = "--set=turn.relay-addresses=127.0.0.1";
+
+/// What it printed, and whether it is content.
+fn examined(alone: &Alone, arguments: &[&str]) -> (String, Option<i32>) {
+    let mut command = alone.setup.command(&[&["doctor", "turn"][..], arguments].concat());
+    command.env("CONFER_TURN_PASSWORD", "not the right one");
+    let Output { status, stdout, stderr } = output(command);
+    let text = [stdout, stderr].concat();
+    (String::from_utf8_lossy(&text).into_owned(), status.code())
+}
+
+fn url(scheme: &str, confer: &Confer, transport: &str) -> String {
+    format!("{scheme}:localhost:{}?transport={transport}", confer.relay().port())
+}
+
+fn secret(alone: &Alone) -> String {
+    format!("--secret-file={}", alone.file("secret").display())
+}
+
+fn self_signed(alone: &Alone) -> String {
+    let path = alone.setup.data_dir().join("tls/self-signed.crt");
+    format!("--ca={}", path.display())
+}
+
+/// The lines about a step.
+fn about<'a>(text: &'a str, step: &str) -> Vec<&'a str> {
+    let named = |line: &&str| line.get(19..).is_some_and(|rest| rest.starts_with(step));
+    text.lines().filter(named).collect()
+}
+
+#[test]
+fn a_good_relay_is_found_good_on_every_transport_and_nothing_is_left_behind() {
+    let transports = "--set=turn.transports=udp,tcp,tls,dtls";
+    let mut alone = Alone::new(&[OWN, "--tls=self-signed", transports]);
+    let confer = alone.setup.start();
+    let urls = [("turn", "udp"), ("turn", "tcp"), ("turns", "tcp"), ("turns", "udp")];
+    let urls = urls.map(|(scheme, transport)| url(scheme, &confer, transport));
+    let shared = format!("turns:localhost:{}", confer.port());
+    let stun = format!("stun:127.0.0.1:{}", confer.relay().port());
+    let (secret, ca) = (secret(&alone), self_signed(&alone));
+    let mut arguments = vec![secret.as_str(), ca.as_str(), shared.as_str(), stun.as_str()];
+    arguments.extend(urls.iter().map(String::as_str));
+    let (text, code) = examined(&alone, &arguments);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(about(&text, "binding").len(), 6, "{text}");
+    assert!(about(&text, "binding").iter().all(|line| line.contains("no NAT")), "{text}");
+    for step in ["allocate", "relay", "release"] {
+        assert_eq!(about(&text, step).len(), 5, "{text}");
+        assert!(about(&text, step).iter().all(|line| line.starts_with("  ok ")), "{text}");
+    }
+    assert_eq!(about(&text, "certificate").len(), 3, "{text}");
+    assert_eq!(text.matches("ALPN stun.turn").count(), 2, "{text}");
+    for sentence in ["UDP (", "TCP (", "TLS (", "DTLS ("] {
+        let works = |line: &str| line.starts_with(sentence) && line.ends_with("works.");
+        assert!(text.lines().any(works), "{text}");
+    }
+    let sessions = output(alone.setup.command(&["turn", "sessions"]));
+    assert_eq!(sessions.stdout, b"There are no allocations.\n");
+}
+
+#[test]
+fn the_report_as_json_has_every_step_with_its_outcome_and_time() {
+    let mut alone = Alone::new(&[OWN]);
+    let confer = alone.setup.start();
+    let (udp, secret) = (url("turn", &confer, "udp"), secret(&alone));
+    let (text, code) = examined(&alone, &[&udp, &secret, "--json"]);
+    assert_eq!(code, Some(0), "{text}");
+    let told: Value = serde_json::from_str(&text).expect("one object and nothing else");
+    assert_eq!(told["works"], true);
+    assert_eq!(told["names"][0]["host"], "localhost");
+    assert_eq!(told["names"][0]["says"], "127.0.0.1");
+    let goal = &told["goals"][0];
+    assert_eq!((goal["transport"].as_str(), goal["works"].as_bool()), (Some("udp"), Some(true)));
+    let place = &goal["places"][0];
+    assert_eq!(place["address"], confer.relay().to_string());
+    assert_eq!(place["url"], udp);
+    let checks = place["checks"].as_array().expect("a list");
+    let steps: Vec<&str> = checks.iter().filter_map(|check| check["step"].as_str()).collect();
+    assert_eq!(steps, ["binding", "allocate", "relay", "release"]);
+    for check in checks {
+        assert_eq!(check["outcome"], "good", "{check}");
+        assert!(check["milliseconds"].is_f64() && check["says"].is_string(), "{check}");
+        assert!(check.get("means").is_none() && check.get("next").is_none(), "{check}");
+    }
+    assert!(told["summary"].as_str().is_some_and(|told| told.contains("works")), "{told}");
+}
+
+#[test]
+fn a_wrong_password_an_expired_credential_and_a_wrong_secret_are_told_apart() {
+    let mut alone = Alone::new(&[OWN]);
+    let confer = alone.setup.start();
+    let udp = url("turn", &confer, "udp");
+    // The password is that of the environment.
+    let (text, code) = examined(&alone, &[&udp, "--user", "alice"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("401: user name or password is wrong"), "{text}");
+
+    let password = ephemeral_password(SECRET, "1000000000:alice");
+    let file = alone.file("password");
+    std::fs::write(&file, password).expect("kept");
+    let file = format!("--password-file={}", file.display());
+    let (text, code) = examined(&alone, &[&udp, "--user", "1000000000:alice", &file]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("401: the credential expired"), "{text}");
+
+    let other = alone.file("other");
+    std::fs::write(&other, "another secret of thirty-two bytes or more").expect("kept");
+    let other = format!("--secret-file={}", other.display());
+    let (text, code) = examined(&alone, &[&udp, &other]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("401: the server does not take this secret"), "{text}");
+
+    // Whoever gives nothing learns that a relay is there.
+    let (text, code) = examined(&alone, &[&udp]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("credentials are wanted (realm \"confer\")"), "{text}");
+    assert!(text.trim_end().ends_with("answers."), "{text}");
+}
+
+#[test]
+fn udp_that_nobody_answers_is_most_likely_a_firewall() {
+    let alone = Alone::new(&[]);
+    let silent = UdpSocket::bind((LOOPBACK, 0)).expect("a free port");
+    let port = silent.local_addr().expect("it is bound").port();
+    let udp = format!("turn:127.0.0.1:{port}");
+    let (text, code) = examined(&alone, &[&udp, "--timeout=1200ms"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(&format!("drops UDP to port {port}")), "{text}");
+    // It asked at once and after 500 ms, and not a third time (RFC 8489, section 6.2.1).
+    silent.set_nonblocking(true).expect("our own socket");
+    let mut buffer = [0; 1500];
+    let mut asked = 0;
+    while let Ok(length) = silent.recv(&mut buffer) {
+        assert_eq!(length, 20, "a Binding request");
+        asked += 1;
+    }
+    assert_eq!(asked, 2);
+}
+
+#[test]
+fn a_closed_port_and_a_silent_one_over_tcp_are_told_apart() {
+    let alone = Alone::new(&[]);
+    let listener = TcpListener::bind((LOOPBACK, 0)).expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let tcp = format!("turn:127.0.0.1:{port}?transport=tcp");
+    let (text, code) = examined(&alone, &[&tcp, "--timeout=300ms"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("does not speak TURN"), "{text}");
+    drop(listener);
+    let (text, code) = examined(&alone, &[&tcp, "--timeout=300ms"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(&format!("nothing listens at TCP port {port}")), "{text}");
+}
+
+#[test]
+fn a_self_signed_certificate_fails_and_gets_no_credentials() {
+    let mut alone = Alone::new(&[OWN, "--tls=self-signed", "--set=turn.transports=tls,dtls"]);
+    let confer = alone.setup.start();
+    for transport in ["tcp", "udp"] {
+        let tls = url("turns", &confer, transport);
+        let (text, code) = examined(&alone, &[&tls, &secret(&alone)]);
+        assert_eq!(code, Some(1), "{text}");
+        let certificate = about(&text, "certificate");
+        assert!(certificate[0].starts_with("  FAIL"), "{text}");
+        assert!(certificate[0].contains("self-signed") && text.contains("--ca FILE"), "{text}");
+        // What stands behind is looked at, but nobody is told who asks.
+        assert!(about(&text, "binding")[0].starts_with("  ok"), "{text}");
+        assert!(about(&text, "allocate")[0].starts_with("  - "), "{text}");
+        assert!(about(&text, "relay").is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_web_server_is_known_for_what_it_is() {
+    let mut alone = Alone::new(&["--set=turn.share-http-port=false"]);
+    let confer = alone.setup.start();
+    let tcp = format!("turn:{}?transport=tcp", http(&confer));
+    let (text, code) = examined(&alone, &[&tcp, "--timeout=2s"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("a web server answers here"), "{text}");
+    let tls = format!("turns:{}", http(&confer));
+    let (text, code) = examined(&alone, &[&tls, "--timeout=2s"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("does not speak TLS"), "{text}");
+}
+
+#[test]
+fn a_policy_or_a_quota_that_keeps_packets_from_being_tried_is_a_warning() {
+    let mut strict = Alone::new(&[OWN, "--set=turn.denied-peers=127.0.0.0/8"]);
+    let confer = strict.setup.start();
+    let (udp, file) = (url("turn", &confer, "udp"), secret(&strict));
+    let (text, code) = examined(&strict, &[&udp, &file]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(about(&text, "relay")[0].starts_with("  warn"), "{text}");
+    assert!(text.contains("turn.denied-peers") && text.contains("were not tried."), "{text}");
+
+    let mut small = Alone::new(&[OWN, "--set=turn.allocations-per-user=1"]);
+    let confer = small.setup.start();
+    let (udp, file) = (url("turn", &confer, "udp"), secret(&small));
+    let (text, code) = examined(&small, &[&udp, &file]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("turn.allocations-per-user"), "{text}");
+}
+
+#[test]
+fn a_host_alone_is_good_when_each_transport_works_somewhere() {
+    let mut alone = Alone::new(&[OWN, "--tls=self-signed"]);
+    let confer = alone.setup.start();
+    let host = format!("localhost:{}", confer.relay().port());
+    let (text, code) = examined(&alone, &[&host, &secret(&alone), &self_signed(&alone)]);
+    // DTLS is not served, and nobody asked for it by name.
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("is not served, nor need it be"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_asked_for_is_refused_before_anything_is_sent() {
+    let alone = Alone::new(&[]);
+    for (arguments, told) in [
+        (&["turn://a.example"][..], "without `//`"),
+        (&["turn:127.0.0.1", "--timeout=soon"], "a duration such as"),
+        (&["turn:127.0.0.1", "--secret-file=/nowhere"], "cannot read /nowhere"),
+        (&["turn:127.0.0.1", "--ca=/nowhere"], "cannot read certificates in /nowhere"),
+        (&[], "required"),
+    ] {
+        let (text, code) = examined(&alone, arguments);
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains(told), "{text}");
+    }
+    assert!(!Path::new(&alone.setup.data_dir()).exists(), "nothing is made");
+}
