@@ -1,0 +1,124 @@
+//! A participant whose media goes through the relay.
+
+use std::time::{Duration, Instant};
+
+use confer_protocol::id::{Mid, ParticipantId, RoomId, TrackId};
+use confer_protocol::media::{MediaAction, MediaCommand, MediaHappening, PublishTrack};
+use confer_protocol::room::TrackSource;
+use confer_sfu_core::rtp::extension::ExtensionWriter;
+use confer_sfu_core::rtp::packet::FixedHeader;
+use confer_sfu_core::rtp::{Pt, RtpTime, SeqNo16, Ssrc};
+use uuid::Uuid;
+
+use crate::client::{Arrived, Client, Line, MID_ID, VP8};
+use crate::relayed::Relayed;
+use crate::support::{Media, PATIENCE, Relay};
+
+const ROOM: RoomId = RoomId(Uuid::from_u128(1));
+/// How long a person listens before looking after timers.
+const TURN: Duration = Duration::from_millis(5);
+
+pub(crate) struct Person {
+    id: ParticipantId,
+    pub(crate) relayed: Relayed,
+    client: Client,
+    sent: u16,
+    /// Media packets that came and could be opened.
+    pub(crate) packets: usize,
+}
+
+impl Person {
+    /// Allocates, and joins the room as somebody who sends one picture track or receives one.
+    pub(crate) fn join(relay: &Relay, media: &mut Media, user: &str, publishes: bool) -> Self {
+        let mut relayed = Relayed::allocate(relay, user);
+        relayed.bind(media.candidate());
+        let mut client = Client::new(relayed.address);
+        let direction = if publishes { "sendonly" } else { "recvonly" };
+        let sdp = client.offer(&[Line::video("0", direction)]);
+        let publish = publishes.then(|| PublishTrack {
+            mid: Mid("0".into()),
+            track: TrackId(Uuid::from_u128(7)),
+            source: TrackSource::Camera,
+            muted: false,
+        });
+        let id = ParticipantId(Uuid::from_u128(1 + u128::from(relayed.address.port())));
+        let publish = publish.into_iter().collect();
+        for action in [
+            MediaAction::Join { subscribe: true },
+            MediaAction::Offer { offer_id: 1, sdp, publish },
+        ] {
+            let command = MediaCommand { room: ROOM, participant: id, action };
+            media.handle.send(command).expect("the queue has room");
+        }
+        loop {
+            let event = media.events.blocking_recv().expect("the shard runs");
+            if let MediaHappening::Answered { outcome, .. } = event.happening {
+                client.answered(&outcome.expect("a good offer").sdp, Instant::now());
+                break;
+            }
+        }
+        Self { id, relayed, client, sent: 0, packets: 0 }
+    }
+
+    /// Does ICE and DTLS, all through the relay.
+    pub(crate) fn connect(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        while !self.client.is_connected() {
+            assert!(Instant::now() < end, "no connection");
+            self.turn();
+        }
+    }
+
+    /// Sends what is to be sent, and hears for a moment.
+    pub(crate) fn turn(&mut self) {
+        self.client.handle_timeout(Instant::now());
+        self.send_all();
+        while let Some(mut datagram) = self.relayed.heard(TURN) {
+            if let Some(Arrived::Rtp(_)) =
+                self.client.handle_datagram(&mut datagram, Instant::now())
+            {
+                self.packets += 1;
+            }
+            self.send_all();
+        }
+    }
+
+    /// Publishes a picture of one packet.
+    pub(crate) fn publish(&mut self) {
+        self.sent += 1;
+        let fixed = FixedHeader {
+            marker: true,
+            pt: Pt(VP8),
+            seq: SeqNo16(self.sent),
+            timestamp: RtpTime(u32::from(self.sent) * 3_000),
+            ssrc: Ssrc(42),
+            has_extensions: true,
+            has_padding: false,
+        };
+        let mut bytes = fixed.encode().to_vec();
+        let mut block = [0; 32];
+        let mut writer = ExtensionWriter::new(&mut block, false);
+        writer.push(MID_ID, b"0");
+        let length = writer.finish();
+        bytes.extend_from_slice(&block[..length]);
+        // A VP8 keyframe's first bytes, with a picture id (RFC 7741).
+        bytes.extend_from_slice(&[0x90, 0xe0]);
+        bytes.extend_from_slice(&(self.sent | 0x8000).to_be_bytes());
+        bytes.extend_from_slice(&[1, 0x20, 0]);
+        bytes.resize(1_100, 0x5a);
+        self.client.send_rtp(&bytes, u64::from(self.sent));
+        self.send_all();
+    }
+
+    pub(crate) fn leave(&self, media: &Media) {
+        let action = MediaAction::Leave;
+        let command = MediaCommand { room: ROOM, participant: self.id, action };
+        media.handle.send(command).expect("a goodbye is always taken");
+    }
+
+    fn send_all(&mut self) {
+        for datagram in self.client.outbox.drain(..) {
+            self.relayed.send(&datagram);
+        }
+    }
+}
