@@ -111,6 +111,18 @@ describe('a call through the relay', () => {
     await meet(stage, app, { url, protocol: 'tcp' });
   });
 
+  it('past all sockets between the relay and the media plane', async () => {
+    const { text } = await stage.server.get('/metrics');
+    const count = (name) => Number(text.match(new RegExp(`^${name} (\\d+)$`, 'm'))?.[1]);
+    const relayed = count('confer_turn_relayed_packets_total');
+    const past = count('confer_turn_in_process_packets_total');
+    // Every packet of these calls, and nothing was lost on the way.
+    assert.ok(relayed > 1_000 && past >= relayed, `${past} of ${relayed}`);
+    assert.equal(count('confer_turn_in_process_full_total'), 0);
+    assert.equal(count('confer_udp_datagrams_received_total{shard="0"}'), 0);
+    assert.equal(count('confer_sfu_in_process_full_total{shard="0"}'), 0);
+  });
+
   it('leaves nothing behind', async () => {
     const gone = /confer_turn_allocations 0\n/;
     const deadline = Date.now() + 20_000;

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use confer_inprocess::MediaEnd;
 use confer_protocol::media::MediaEvent;
 use confer_sfu_net::{SfuHandle, StartError};
 use confer_signaling_core::ports::MediaPlane;
@@ -22,12 +23,13 @@ pub(super) struct Media {
 
 impl Media {
     /// Starts the media threads if this process is to carry media.
-    pub(super) fn start(config: &Config) -> Result<Self, StartError> {
+    pub(super) fn start(config: &Config, relay: Vec<MediaEnd>) -> Result<Self, StartError> {
         if !config.runs(Role::Sfu) {
             let (silent, events) = mpsc::channel(1);
             return Ok(Self { silent: Some(silent), events, handle: None, running: None });
         }
-        let (handle, events, running) = confer_sfu_net::start(translate::sfu(config))?;
+        let (handle, events, running) =
+            confer_sfu_net::start_beside_relay(translate::sfu(config), relay)?;
         Ok(Self { silent: None, events, handle: Some(handle), running: Some(running) })
     }
 

@@ -1,6 +1,7 @@
 //! Puts the parts together, in the order in which each needs the ones before it, and takes them
 //! apart in the opposite order.
 
+mod in_process;
 mod media;
 pub(crate) mod relay;
 mod reload;
@@ -117,11 +118,13 @@ impl Server {
         let tls = certificate.as_ref().map(Tls::new).transpose()?;
         let listener = listener::bind(&config.http.listen).await?;
         let listen = listener.local_addr().map_err(BindError::Lost)?;
-        let media = Media::start(config)?;
+        let ends = in_process::Ends::of(config);
+        let media = Media::start(config, ends.media)?;
         let relay = if config.runs(Role::Turn) {
             let reached = relay::media_endpoints(config, media.addresses());
             let own_secret = secrets.turn.clone();
-            Some(Relay::start(config, own_secret, certificate, listen, reached).await?)
+            let terms = relay::Terms { own_secret, certificate, http: listen, media: reached };
+            Some(Relay::start(config, terms, ends.relay).await?)
         } else {
             None
         };

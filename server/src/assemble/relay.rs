@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use confer_inprocess::RelayEnd;
 use confer_turn_core::{Behaviour, Credentials, PeerPolicy, Tenant, Transport};
 use confer_turn_net::{Certificate, Listener, RelayAddress, Running, StartError, TurnHandle};
 use ipnet::IpNet;
@@ -31,6 +32,16 @@ pub(crate) struct Relay {
     pub(crate) shape: Shape,
 }
 
+/// What the relay takes from the parts before it.
+pub(super) struct Terms {
+    pub(super) own_secret: confer_auth::Secret,
+    pub(super) certificate: Option<Certificate>,
+    /// Where this process answers HTTP.
+    pub(super) http: SocketAddr,
+    /// Where media is received.
+    pub(super) media: BTreeSet<SocketAddr>,
+}
+
 /// What a change of configuration does not change.
 #[derive(Clone)]
 pub(crate) struct Shape {
@@ -47,15 +58,14 @@ impl Relay {
     /// Binds and starts.
     pub(super) async fn start(
         config: &Config,
-        own_secret: confer_auth::Secret,
-        certificate: Option<Certificate>,
-        http: SocketAddr,
-        media: BTreeSet<SocketAddr>,
+        terms: Terms,
+        ends: Vec<RelayEnd>,
     ) -> Result<Self, StartError> {
+        let Terms { own_secret, certificate, http, media } = terms;
         let turn = &config.turn;
         let nonce_secret = rand::random();
         let mut shape = Shape { own_secret, nonce_secret, media, listening: Vec::new(), http };
-        let (handle, running) = confer_turn_net::start(confer_turn_net::Config {
+        let relay = confer_turn_net::Config {
             listen: listeners(config, certificate.is_some()),
             relay: relay_addresses(config),
             relay_ports: turn.relay_ports.clone(),
@@ -66,8 +76,8 @@ impl Relay {
             limits: turn.stream_limits.clone(),
             core: shape.core(config).await,
             unix_time: clock::unix_seconds,
-        })
-        .await?;
+        };
+        let (handle, running) = confer_turn_net::start_beside_media(relay, ends).await?;
         // Ports that the system chose are known only now.
         shape.listening = handle.listening().to_vec();
         handle.reconfigure(shape.core(config).await).await;

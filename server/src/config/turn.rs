@@ -186,6 +186,13 @@ section! {
         /// What the kernel may hold for each UDP socket.
         socket_buffer: ByteSize = ByteSize::mib(4),
 
+        /// What may wait between a relaying thread and a media thread of this process, each way.
+        ///
+        /// Packets between clients of the relay and this server's own media pass here instead of
+        /// through two sockets. Each pair of threads has two such buffers. Less than 64 KiB counts
+        /// as that; `0` turns this off, and the packets take the way of all others.
+        in_process_buffer: ByteSize = ByteSize::mib(1),
+
         /// How long live allocations may go on once the process is told to stop.
         ///
         /// New ones are refused from that moment. Whoever stops the process must wait as long:
@@ -225,6 +232,7 @@ pub(crate) struct TurnConfig {
     pub(crate) alternate_server: Option<SocketAddr>,
     pub(crate) threads: u16,
     pub(crate) socket_buffer: usize,
+    pub(crate) in_process_buffer: usize,
     pub(crate) drain_timeout: Duration,
     /// Every file that was read, to notice when one changes.
     pub(crate) files: Vec<PathBuf>,
@@ -313,6 +321,7 @@ impl TurnSection {
             alternate_server: self.alternate_server,
             threads: self.threads,
             socket_buffer: self.socket_buffer.0,
+            in_process_buffer: self.in_process_buffer.0,
             drain_timeout: self.drain_timeout,
             files,
         })

@@ -1,7 +1,7 @@
 //! What the media threads count.
 
 use confer_sfu_core::stats::ShardStats;
-use confer_sfu_net::{ShardSnapshot, SocketStats};
+use confer_sfu_net::{InProcessStats, ShardSnapshot, SocketStats};
 
 use super::page::Page;
 
@@ -87,6 +87,18 @@ const SOCKET: [Row<SocketStats>; 10] = [
     }),
 ];
 
+const IN_PROCESS: [Row<InProcessStats>; 3] = [
+    ("confer_sfu_in_process_received_total", "Datagrams from the relay, past sockets.", |stats| {
+        stats.received
+    }),
+    ("confer_sfu_in_process_sent_total", "Datagrams to the relay, past sockets.", |stats| {
+        stats.sent
+    }),
+    ("confer_sfu_in_process_full_total", "Datagrams lost on the full way there.", |stats| {
+        stats.full
+    }),
+];
+
 /// One sample per media thread, in the order of their ports.
 pub(super) fn write(page: &mut Page, shards: &[ShardSnapshot]) {
     for (name, help, value) in GAUGES {
@@ -106,6 +118,10 @@ pub(super) fn write(page: &mut Page, shards: &[ShardSnapshot]) {
     for (name, help, value) in SOCKET {
         page.counter(name, help);
         each(page, name, shards, |snapshot| value(&snapshot.socket));
+    }
+    for (name, help, value) in IN_PROCESS {
+        page.counter(name, help);
+        each(page, name, shards, |snapshot| value(&snapshot.in_process));
     }
 }
 

@@ -15,7 +15,7 @@ const GAUGES: [Row; 2] = [
     }),
 ];
 
-const COUNTERS: [Row; 9] = [
+const COUNTERS: [Row; 11] = [
     ("confer_turn_relayed_packets_total", "Payload packets, both ways.", |stats| {
         stats.relayed_packets
     }),
@@ -32,6 +32,14 @@ const COUNTERS: [Row; 9] = [
         "Requests without credentials, as every client's first one, that were told to bring some.",
         |stats| stats.challenges,
     ),
+    (
+        "confer_turn_in_process_packets_total",
+        "Packets to and from this process's media threads that passed no socket.",
+        |stats| stats.in_process_packets,
+    ),
+    ("confer_turn_in_process_full_total", "Packets lost on the full way to one.", |stats| {
+        stats.in_process_full
+    }),
     ("confer_turn_connections_refused_total", "Connections beyond a limit.", |stats| {
         stats.connections_refused
     }),
