@@ -4,11 +4,11 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use confer_inprocess::{MediaEnd, Sent};
-use confer_turn_core::client::Ask;
+use confer_turn_core::client::{Ask, Via};
 use confer_turn_core::{DropReason, TenantLimits};
 
 use crate::relayed::Relayed;
-use crate::support::{ANNOUNCED, LOOPBACK, OUTSIDE, Relay, Wish, one_way, until};
+use crate::support::{ANNOUNCED, LOOPBACK, OUTSIDE, PATIENCE, Relay, Wish, one_way, until};
 
 const MEDIA: SocketAddr = SocketAddr::new(ANNOUNCED, 7882);
 /// For what must not come: what would come takes microseconds.
@@ -55,13 +55,11 @@ fn media_sees_the_relayed_address_and_the_client_the_address_it_named() {
     assert_eq!(ann.hear(), b"and back");
     let stats = relay.handle.stats();
     assert_eq!((stats.in_process_packets, stats.relayed_packets, stats.relayed_bytes), (2, 2, 13));
-    // Another address of the same host has a permission, and no channel.
+    // Another port of the same host has a permission and no channel: the address is named.
     let other = SocketAddr::new(ANNOUNCED, 7883);
     assert_eq!(media.send(other, ann.address, b"Data", 4), Sent::Handed);
     media.wake();
-    until("it is relayed", || relay.handle.stats().relayed_packets == 3);
-    send(&mut media, ann.address, b"after an indication");
-    assert_eq!(ann.hear(), b"after an indication");
+    assert_eq!(ann.heard_via(PATIENCE), Some((Via::Indication(other), b"Data".to_vec())));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use confer_turn_core::client::{Ask, Client, Grant, Heard, channel_data};
+use confer_turn_core::client::{Ask, Client, Grant, Heard, Via, channel_data};
 
 use crate::support::{LOOPBACK, PATIENCE, Relay};
 
@@ -60,12 +60,19 @@ impl Relayed {
 
     /// The same, or `None` when nothing comes for that long.
     pub(crate) fn heard(&mut self, within: Duration) -> Option<Vec<u8>> {
+        let (via, payload) = self.heard_via(within)?;
+        assert_eq!(via, Via::Channel(CHANNEL));
+        Some(payload)
+    }
+
+    /// What any peer sends next, and how it came.
+    pub(crate) fn heard_via(&mut self, within: Duration) -> Option<(Via, Vec<u8>)> {
         self.socket.set_read_timeout(Some(within)).expect("not zero");
         let mut buffer = [0; 2048];
         let heard = loop {
             let Ok(length) = self.socket.recv(&mut buffer) else { break None };
             match self.client.hear(&buffer[..length]) {
-                Heard::Data { channel: CHANNEL, payload } => break Some(payload),
+                Heard::Data { via, payload } => break Some((via, payload)),
                 other => assert_eq!(other, Heard::Other),
             }
         };
