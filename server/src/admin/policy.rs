@@ -55,6 +55,7 @@ pub(crate) fn judge(policy: &PeerPolicy, text: &str) -> Option<Judged> {
 fn words(rule: Rule) -> String {
     match rule {
         Rule::OwnMedia => "it is this server's own media plane".to_owned(),
+        Rule::OwnRelay => "this server relays from there (turn.external-addresses)".to_owned(),
         Rule::OwnService => {
             "it is this server itself, its database or its Redis, which nobody reaches".to_owned()
         }

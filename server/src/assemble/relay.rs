@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use confer_inprocess::RelayEnd;
-use confer_turn_core::{Behaviour, Credentials, PeerPolicy, Tenant, Transport};
+use confer_turn_core::{Behaviour, Credentials, OwnRelays, PeerPolicy, Tenant, Transport};
 use confer_turn_net::{Certificate, Listener, RelayAddress, Running, StartError, TurnHandle};
 use ipnet::IpNet;
 
 use crate::clock;
-use crate::config::{Config, DatabasePlace, TlsConfig, TurnTransport};
+use crate::config::{Config, DatabasePlace, TlsConfig, TurnConfig, TurnTransport};
 use crate::ports::IceUrls;
 use crate::{interfaces, secrets};
 
@@ -107,6 +107,7 @@ impl Shape {
         let policy = |allowed: &[IpNet], denied: &[IpNet]| PeerPolicy {
             own_media: self.media.clone(),
             own_services: services.clone(),
+            own_relays: own_relays(turn),
             allowed: allowed.to_vec(),
             denied: denied.iter().copied().chain(METADATA.map(IpNet::from)).collect(),
         };
@@ -139,6 +140,7 @@ impl Shape {
             channels: turn.channels,
             tcp_relay: turn.tcp_relay,
             mobility: turn.mobility,
+            outlive_credentials: turn.outlive_credentials,
             alternate_server: turn.alternate_server,
             behaviour: behaviour(&turn.listen),
             ..confer_turn_core::Config::default()
@@ -290,6 +292,17 @@ pub(super) fn external_addresses(config: &Config) -> Vec<IpAddr> {
     }
     let of = |v4: bool| found.iter().find(|ip| ip.is_ipv4() == v4).copied();
     [of(true), of(false)].into_iter().flatten().collect()
+}
+
+/// Where two clients of this relay meet, if the operator has named it; on loopback they need not.
+fn own_relays(turn: &TurnConfig) -> Option<OwnRelays> {
+    let named = match turn.external_addresses.as_slice() {
+        [] => &turn.relay_addresses,
+        external => external,
+    };
+    let addresses: Vec<IpAddr> =
+        named.iter().filter(|ip| !ip.is_unspecified() && !ip.is_loopback()).copied().collect();
+    (!addresses.is_empty()).then(|| OwnRelays { addresses, ports: turn.relay_ports.clone() })
 }
 
 /// Behaviour discovery needs two addresses with the same two ports (RFC 5780, section 3).

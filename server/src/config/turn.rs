@@ -72,7 +72,8 @@ section! {
 
         /// The same as peers see them, at most one of each family.
         ///
-        /// Set it behind one-to-one NAT, as clouds do it. When the list is empty:
+        /// Set it behind one-to-one NAT, as clouds do it. Clients of this relay may reach each other
+        /// at the addresses named here, also at private ones. When the list is empty:
         /// `relay-addresses`, else `rtc.announce`, else this host's own.
         external_addresses: Vec<IpAddr> = Vec::new(),
 
@@ -113,8 +114,15 @@ section! {
 
         /// How long the credentials are good that joining a room brings.
         ///
-        /// An allocation may outlive them; clients fetch fresh ones before they expire.
+        /// Clients fetch fresh ones before they expire.
         credential_lifetime: Duration = Duration::from_secs(12 * 3600),
+
+        /// Whether an allocation may go on after the expiry of the credential that made it.
+        ///
+        /// Otherwise it ends then, and so do calls that last longer, because clients cannot bring
+        /// another credential for a running allocation. Removing a participant ends theirs at once
+        /// either way.
+        outlive_credentials: bool = true,
 
         /// Relays of others to announce instead of this one.
         ///
@@ -209,6 +217,7 @@ pub(crate) struct TurnConfig {
     /// Of ephemeral credentials; the first one mints. Empty: the one in the data directory.
     pub(crate) secrets: Vec<Secret>,
     pub(crate) credential_lifetime: Duration,
+    pub(crate) outlive_credentials: bool,
     pub(crate) host: Option<String>,
     pub(crate) realm: String,
     pub(crate) listen: Vec<SocketAddr>,
@@ -277,6 +286,7 @@ impl TurnSection {
             urls: self.urls,
             secrets,
             credential_lifetime: self.credential_lifetime,
+            outlive_credentials: self.outlive_credentials,
             host: self.host.or_else(|| public_url.and_then(host_of)),
             realm: self.realm,
             listen: self.listen,

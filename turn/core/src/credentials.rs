@@ -103,16 +103,23 @@ pub struct Verified {
     pub username: String,
     /// Answers are signed with it.
     pub key: Key,
-    /// Unix time after which nothing may be held any more; only access tokens have one.
-    pub until: Option<u64>,
+    /// When the credential ends; users with a password of their own have none.
+    pub ends: Option<Ends>,
 }
 
-/// Whether an ephemeral credential's own expiry counts.
-///
-/// It does when an allocation is made. An allocation may outlive its credential: whoever holds one
-/// has proved itself, clients cannot change the credentials of a running allocation, and refusing
-/// a refresh would cut calls (coturn#774). Who must go is removed by closing the allocation. An
-/// access token does bound the allocation's life (RFC 7635, section 9).
+/// The end of a credential, in Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// An ephemeral name's. [`Config::outlive_credentials`](crate::Config::outlive_credentials)
+    /// says whether an allocation made with it ends with it.
+    Name(u64),
+    /// An access token's, which bounds the allocation's life (RFC 7635, section 9).
+    Token(u64),
+}
+
+/// Whether an ephemeral credential's own expiry counts: it does when an allocation is made. Later
+/// requests are of somebody who has proved itself, and clients cannot change the credentials of a
+/// running allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     Counts,
@@ -163,18 +170,18 @@ impl Credentials {
         self.tenants.iter().enumerate().filter(|(_, tenant)| tenant.realm == proof.realm).find_map(
             |(index, tenant)| {
                 let user = self.users.get(index).and_then(|users| users.get(username));
-                let (key, until) = match (proof.access_token, user) {
+                let (key, ends) = match (proof.access_token, user) {
                     (Some(token), _) => tenant.token_key(username, token, proof, unix)?,
                     (None, Some(user)) => {
                         let mut passwords = user.passwords.iter();
                         let key = passwords.find_map(|text| tenant.check(username, text, proof))?;
                         (key, None)
                     }
-                    (None, None) => (tenant.ephemeral_key(username, proof, expiry, unix)?, None),
+                    (None, None) => tenant.ephemeral_key(username, proof, expiry, unix)?,
                 };
                 let static_name = user.filter(|_| proof.access_token.is_none());
                 let username = static_name.map_or(username, |user| &user.name).to_owned();
-                Some(Verified { tenant: TenantId(index), username, key, until })
+                Some(Verified { tenant: TenantId(index), username, key, ends })
             },
         )
     }
@@ -194,14 +201,15 @@ impl Tenant {
         proof: Proof<'_>,
         expiry: Expiry,
         unix: u64,
-    ) -> Option<Key> {
+    ) -> Option<(Key, Option<Ends>)> {
         let expires: u64 = username.split(':').next()?.parse().ok()?;
         if expiry == Expiry::Counts && expires < unix {
             return None;
         }
         let mut secrets = self.secrets.iter();
-        secrets
-            .find_map(|secret| self.check(username, &ephemeral_password(secret, username), proof))
+        let key = secrets
+            .find_map(|secret| self.check(username, &ephemeral_password(secret, username), proof));
+        Some((key?, Some(Ends::Name(expires))))
     }
 
     /// The key inside an access token, once it has verified the message (RFC 7635, section 5).
@@ -211,13 +219,14 @@ impl Tenant {
         token: &[u8],
         proof: Proof<'_>,
         unix: u64,
-    ) -> Option<(Key, Option<u64>)> {
+    ) -> Option<(Key, Option<Ends>)> {
         let opened = self.oauth_keys.get(key_id)?.open(token)?;
         if opened.expires < unix {
             return None;
         }
         let key = Key::new(proof.algorithm, &opened.mac_key);
-        key.verify(proof.message, proof.offset, proof.tag).then_some((key, Some(opened.expires)))
+        let ends = Some(Ends::Token(opened.expires));
+        key.verify(proof.message, proof.offset, proof.tag).then_some((key, ends))
     }
 }
 

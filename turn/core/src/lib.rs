@@ -37,7 +37,7 @@ pub use allocation::{Relayed, Traffic};
 pub use challenge::Challenges;
 pub use credentials::{Credentials, OauthKey, Tenant, TenantId};
 pub use frame::ChannelRange;
-pub use policy::{PeerPolicy, Rule};
+pub use policy::{OwnRelays, PeerPolicy, Rule};
 pub use quota::{Holdings, Ledger, TenantLimits};
 pub use server::{
     Behaviour, CloseReason, Config, ConnectFailure, ConnectionId, DropReason, Event, Family,

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -47,10 +48,19 @@ pub struct PeerPolicy {
     pub own_media: BTreeSet<SocketAddr>,
     /// Endpoints that never are: this server's listeners and what it stores its data in.
     pub own_services: BTreeSet<SocketAddr>,
+    /// Where this server relays, so that two of its clients reach each other there.
+    pub own_relays: Option<OwnRelays>,
     /// Networks that may be reached although they are not globally routable.
     pub allowed: Vec<IpNet>,
     /// Networks that may not be reached although they are. Stronger than `allowed`.
     pub denied: Vec<IpNet>,
+}
+
+/// Relayed addresses as peers see them.
+#[derive(Clone, Debug)]
+pub struct OwnRelays {
+    pub addresses: Vec<IpAddr>,
+    pub ports: RangeInclusive<u16>,
 }
 
 /// Why a peer may be reached, or not.
@@ -58,6 +68,8 @@ pub struct PeerPolicy {
 pub enum Rule {
     /// It is this server's own media plane.
     OwnMedia,
+    /// This server relays from there.
+    OwnRelay,
     /// It is this server itself, or what it stores its data in.
     OwnService,
     /// Nothing listens at port zero.
@@ -76,7 +88,7 @@ impl Rule {
     /// Whether packets may go there and come from there.
     pub fn permits(self) -> bool {
         match self {
-            Self::OwnMedia | Self::Allowed(_) | Self::Global => true,
+            Self::OwnMedia | Self::OwnRelay | Self::Allowed(_) | Self::Global => true,
             Self::OwnService | Self::NoPort | Self::Denied(_) | Self::NotGlobal => false,
         }
     }
@@ -95,7 +107,11 @@ impl PeerPolicy {
         if self.own_services.contains(&canonical) {
             return Rule::OwnService;
         }
-        self.judge_network(peer.ip())
+        let own = self.own_relays.as_ref().is_some_and(|own| own.ports.contains(&peer.port()));
+        match self.judge_network(peer.ip()) {
+            Rule::NotGlobal if own && self.relays_at(canonical.ip()) => Rule::OwnRelay,
+            rule => rule,
+        }
     }
 
     /// The rule that decides about an address, whatever the port.
@@ -119,7 +135,17 @@ impl PeerPolicy {
     /// Whether a permission, which names no port, may be given for `ip`.
     pub fn permits_address(&self, ip: IpAddr) -> bool {
         let own = canonical(ip);
-        self.own_media.iter().any(|media| media.ip() == own) || self.judge_network(ip).permits()
+        if self.own_media.iter().any(|media| media.ip() == own) {
+            return true;
+        }
+        match self.judge_network(ip) {
+            Rule::NotGlobal => self.relays_at(own),
+            rule => rule.permits(),
+        }
+    }
+
+    fn relays_at(&self, ip: IpAddr) -> bool {
+        self.own_relays.as_ref().is_some_and(|own| own.addresses.contains(&ip))
     }
 }
 
@@ -239,7 +265,7 @@ mod tests {
             own_media: ["127.0.0.1:7882".parse().expect("a literal")].into(),
             own_services: ["203.0.113.5:5432".parse().expect("a literal")].into(),
             allowed: vec!["203.0.113.0/24".parse().expect("a literal")],
-            denied: vec![],
+            ..PeerPolicy::default()
         };
         assert!(policy.permits_address(ip("127.0.0.1")));
         assert!(permits(&policy, "127.0.0.1:7882"));
@@ -248,6 +274,22 @@ mod tests {
         assert!(permits(&policy, "203.0.113.5:9"));
         assert!(!permits(&policy, "203.0.113.5:5432"));
         assert!(!permits(&policy, "[::ffff:203.0.113.5]:5432"));
+    }
+
+    #[test]
+    fn two_clients_reach_each_other_where_we_relay_and_nothing_else_there() {
+        let mut policy = PeerPolicy {
+            own_relays: Some(OwnRelays { addresses: vec![ip("10.0.0.5")], ports: 49_152..=65_535 }),
+            ..PeerPolicy::default()
+        };
+        assert!(policy.permits_address(ip("10.0.0.5")));
+        assert!(permits(&policy, "10.0.0.5:50000"));
+        assert!(permits(&policy, "[::ffff:10.0.0.5]:50000"));
+        assert!(!permits(&policy, "10.0.0.5:161"));
+        assert!(!permits(&policy, "10.0.0.6:50000"));
+        policy.denied = vec!["10.0.0.0/8".parse().expect("a literal")];
+        assert!(!policy.permits_address(ip("10.0.0.5")));
+        assert!(!permits(&policy, "10.0.0.5:50000"));
     }
 
     #[test]

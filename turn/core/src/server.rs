@@ -5,6 +5,7 @@ mod authenticate;
 mod binding;
 mod code;
 mod manage;
+mod mobility;
 mod owner;
 mod refusals;
 mod relay;

@@ -54,8 +54,9 @@ impl Server {
     }
 
     /// The owner of the allocation on this five-tuple, if it is who asks: proved by the key that made
-    /// it, so that an allocation outlives the secret its credential was derived with. One that an
-    /// access token bounds needs a fresh token (RFC 7635, section 9).
+    /// it, so that an allocation outlives the secret its credential was derived with. One that ends
+    /// with its credential needs a good one: a fresh token (RFC 7635, section 9), a name whose secret
+    /// still counts.
     fn owner_of(&self, tuple: FiveTuple, proof: &Proof<'_>) -> Option<Verified> {
         let allocation = self.allocations.get(&tuple)?;
         let named = matches!(proof.user, User::Name(name) if name == allocation.username);
@@ -67,7 +68,7 @@ impl Server {
             tenant: allocation.tenant,
             username: allocation.username.clone(),
             key,
-            until: None,
+            ends: None,
         })
     }
 

@@ -305,6 +305,9 @@ pub struct Config {
     pub default_lifetime: Duration,
     /// Longest lifetime a client gets.
     pub max_lifetime: Duration,
+    /// Whether an allocation may go on after the expiry of the ephemeral name that made it. Where it
+    /// may not, calls are cut whose clients cannot bring another name (coturn#774).
+    pub outlive_credentials: bool,
     /// Which channel numbers clients may bind. The older, wider range helps clients that were
     /// written for RFC 5766 only, coturn's test client up to 4.6 among them.
     pub channels: ChannelRange,
@@ -328,6 +331,7 @@ impl Default for Config {
             limits: Limits::default(),
             default_lifetime: Duration::from_secs(600),
             max_lifetime: Duration::from_secs(3600),
+            outlive_credentials: true,
             channels: ChannelRange::default(),
             tcp_relay: false,
             mobility: true,

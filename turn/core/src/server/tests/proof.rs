@@ -94,6 +94,21 @@ fn an_access_token_is_a_key_and_bounds_the_allocation() {
 }
 
 #[test]
+fn an_allocation_ends_with_its_credential_where_it_may_not_outlive_it() {
+    for (outlive, granted) in [(true, 3600u32), (false, 1000)] {
+        let mut world = world_of(Config { outlive_credentials: outlive, ..config(vec![tenant()]) });
+        // The name is good until 2000, and now is 1000.
+        let wish = |writer: &mut Writer<'_>| {
+            udp(writer);
+            writer.number(attribute::LIFETIME, 3600);
+        };
+        assert_eq!(world.request(Method::Allocate, wish), Answer::Success);
+        let told = world.reply_attribute(attribute::LIFETIME);
+        assert_eq!(told.as_deref(), Some(&granted.to_be_bytes()[..]));
+    }
+}
+
+#[test]
 fn a_challenge_tells_where_tokens_come_from_only_if_they_are_taken() {
     let mut plain = world();
     let mut packet = Vec::new();
