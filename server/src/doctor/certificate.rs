@@ -4,69 +4,22 @@
 //! connection may be opened by a lenient [`Judge`] to see what stands behind it; nothing secret
 //! goes over that one.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
 use super::trouble::Trouble;
+use super::trust::Trust;
 
-/// Where systems keep what they trust: Debian and Alpine, Red Hat, its newer releases, SUSE, BSD.
-const BUNDLES: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 /// Names that are shown of a certificate that has more.
 const NAMES_SHOWN: usize = 4;
-
-/// Why there is nothing to judge certificates by.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RootsError {
-    #[error("cannot read certificates in {}; it must be PEM", path.display())]
-    Unreadable {
-        path: PathBuf,
-        #[source]
-        cause: pem::Error,
-    },
-    #[error("there is no usable certificate in {}", path.display())]
-    Empty { path: PathBuf },
-}
-
-/// What this machine trusts, and what the operator trusts beyond it. `named` is the file of the
-/// variable `SSL_CERT_FILE`, which other programs go by as well.
-pub(crate) fn roots(
-    named: Option<&Path>,
-    extra: Option<&Path>,
-) -> Result<RootCertStore, RootsError> {
-    let mut roots = RootCertStore::empty();
-    let system = match named {
-        Some(path) => Some(path),
-        None => BUNDLES.iter().map(Path::new).find(|path| path.exists()),
-    };
-    if let Some(certificates) = system.and_then(|path| CertificateDer::pem_file_iter(path).ok()) {
-        // What of the system's store cannot be read vouches for nobody.
-        roots.add_parsable_certificates(certificates.flatten());
-    }
-    if let Some(path) = extra {
-        let unreadable = |cause| RootsError::Unreadable { path: path.to_owned(), cause };
-        let certificates = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
-        let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-        if roots.add_parsable_certificates(certificates).0 == 0 {
-            return Err(RootsError::Empty { path: path.to_owned() });
-        }
-    }
-    Ok(roots)
-}
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,6 +63,24 @@ impl Shown {
             self_signed: certificate.issuer() == certificate.subject(),
             others,
         }
+    }
+
+    /// Whether a certificate that is trusted for itself is for this server, and for today.
+    fn holds(
+        &self,
+        end: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        if now < self.from {
+            return Err(Error::InvalidCertificate(CertificateError::NotValidYet));
+        }
+        if now > self.until {
+            return Err(Error::InvalidCertificate(CertificateError::Expired));
+        }
+        verify_server_name(&ParsedCertificate::try_from(end)?, name)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     /// The names it is for, in a few words.
@@ -160,7 +131,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    fn of(error: &Error) -> Self {
+    fn of(error: &Error, shown: &Shown) -> Self {
         match error {
             Error::InvalidCertificate(problem) => match problem {
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -175,6 +146,8 @@ impl Fault {
                 CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                     Self::UnknownIssuer
                 }
+                // Such as that of an authority, which servers are not to show.
+                CertificateError::Other(_) if shown.self_signed => Self::UnknownIssuer,
                 other => Self::Other(other.to_string()),
             },
             other => Self::Other(other.to_string()),
@@ -188,6 +161,7 @@ pub(crate) struct Judge {
     /// `None` when this machine trusts nobody at all.
     inner: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
+    trust: Arc<Trust>,
     lenient: bool,
     /// Of the handshake; rustls lets verifiers be shared.
     seen: Mutex<Option<(Shown, Option<Fault>)>>,
@@ -195,13 +169,13 @@ pub(crate) struct Judge {
 
 impl Judge {
     /// One that takes only what is proved, or, for a look at what stands behind, everything.
-    pub(crate) fn new(roots: &Arc<RootCertStore>, lenient: bool) -> Arc<Self> {
-        let provider = provider();
-        let inner =
-            WebPkiServerVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(&provider));
+    pub(crate) fn new(trust: &Arc<Trust>, lenient: bool) -> Arc<Self> {
+        let (provider, trust) = (provider(), Arc::clone(trust));
+        let roots = Arc::clone(&trust.roots);
+        let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
         // It is refused when there are no roots, and for no other reason.
         let inner = inner.build().ok();
-        Arc::new(Self { inner, provider, lenient, seen: Mutex::default() })
+        Arc::new(Self { inner, provider, trust, lenient, seen: Mutex::default() })
     }
 
     /// What was shown, and what is wrong with it.
@@ -242,16 +216,21 @@ impl ServerCertVerifier for Judge {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let shown = Shown::read(end, others.len());
         let verdict = match &self.inner {
+            Some(inner) if self.trust.named.contains(end) => {
+                // The server's own certificate was named, whether or not it may vouch for others.
+                let judged = inner.verify_server_cert(end, others, name, ocsp, now);
+                judged.or_else(|_| shown.holds(end, name, now))
+            }
             Some(inner) => inner.verify_server_cert(end, others, name, ocsp, now),
             None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         };
         let fault = match (&self.inner, &verdict) {
             (None, _) => Some(Fault::NothingTrusted),
             (Some(_), Ok(_)) => None,
-            (Some(_), Err(error)) => Some(Fault::of(error)),
+            (Some(_), Err(error)) => Some(Fault::of(error, &shown)),
         };
-        let shown = Shown::read(end, others.len());
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((shown, fault));
         if self.lenient { Ok(ServerCertVerified::assertion()) } else { verdict }
     }
@@ -283,6 +262,8 @@ impl ServerCertVerifier for Judge {
 
 #[cfg(test)]
 mod tests {
+    use rustls::RootCertStore;
+
     use super::*;
 
     #[test]
@@ -293,28 +274,52 @@ mod tests {
         let name = ServerName::try_from("turn.example.org").expect("a name");
         let other = ServerName::try_from("other.example.org").expect("a name");
 
-        let mut roots = RootCertStore::empty();
-        let judge = Judge::new(&Arc::new(roots.clone()), false);
+        let trust = |certificates: &[CertificateDer<'static>], named: bool| {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(certificates.to_vec());
+            let named = if named { certificates.to_vec() } else { Vec::new() };
+            Arc::new(Trust { roots: Arc::new(roots), named })
+        };
+        let judge = Judge::new(&trust(&[], false), false);
         judge.judge(&chain, &name).expect_err("nothing is trusted");
         assert_eq!(judge.seen().expect("it was shown").1, Some(Fault::NothingTrusted));
+
         let stranger = rcgen::generate_simple_self_signed(vec!["else".to_owned()]);
-        roots.add(stranger.expect("a valid name").cert.der().clone()).expect("a certificate");
-        let judge = Judge::new(&Arc::new(roots.clone()), false);
+        let stranger = stranger.expect("a valid name").cert.der().clone();
+        let judge = Judge::new(&trust(std::slice::from_ref(&stranger), false), false);
         judge.judge(&chain, &name).expect_err("nobody vouches for it");
         let (shown, fault) = judge.seen().expect("it was shown");
         assert_eq!(fault, Some(Fault::UnknownIssuer));
         assert_eq!(shown.names(), "turn.example.org, 192.0.2.7");
         assert!(shown.self_signed && shown.from < shown.until);
 
-        let lenient = Judge::new(&Arc::new(roots.clone()), true);
+        let lenient = Judge::new(&trust(&[stranger], false), true);
         lenient.judge(&chain, &name).expect("it only looks");
         assert_eq!(lenient.seen().expect("it was shown").1, Some(Fault::UnknownIssuer));
 
-        roots.add(made.cert.der().clone()).expect("a certificate");
-        let judge = Judge::new(&Arc::new(roots), false);
+        let judge = Judge::new(&trust(&[made.cert.der().clone()], false), false);
         judge.judge(&chain, &name).expect("it is trusted");
         assert_eq!(judge.seen().expect("it was shown").1, None);
         judge.judge(&chain, &other).expect_err("another name");
         assert_eq!(judge.seen().expect("it was shown").1, Some(Fault::OtherName));
+
+        // `openssl req -x509` makes servers certificates of authorities.
+        let mut authority = rcgen::CertificateParams::new(vec!["turn.example.org".to_owned()]);
+        let params = authority.as_mut().expect("a valid name");
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().expect("randomness");
+        let authority = authority.expect("as above").self_signed(&key).expect("a key of its own");
+        let chain = [authority.der().to_vec()];
+        let judge = Judge::new(&trust(&[made.cert.der().clone()], false), false);
+        judge.judge(&chain, &name).expect_err("nobody vouches for it");
+        assert_eq!(judge.seen().expect("it was shown").1, Some(Fault::UnknownIssuer));
+        let judge = Judge::new(&trust(&[authority.der().clone()], true), false);
+        judge.judge(&chain, &name).expect("it was named");
+        judge.judge(&chain, &other).expect_err("another name");
+        assert_eq!(judge.seen().expect("it was shown").1, Some(Fault::OtherName));
+        let (shown, _) = judge.seen().expect("it was shown");
+        let late = UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::MAX / 4));
+        let late = shown.holds(authority.der(), &name, late);
+        assert_eq!(late.err().map(|error| Fault::of(&error, &shown)), Some(Fault::Expired));
     }
 }

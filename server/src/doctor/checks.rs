@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use confer_turn_core::client::{Ask, Grant};
 use confer_turn_core::{Family, PeerPolicy};
-use rustls::RootCertStore;
 
 use super::link::{Carriage, Link};
 use super::login::{Login, Proof};
 use super::report::{Finding, Outcome, Report, Step};
 use super::target::{Place, Service};
 use super::trouble::{Language, Parcel, Trouble, span};
+use super::trust::Trust;
 use super::verdict::{self, Scene, Verdict, explain};
 use super::way::Manner;
 
@@ -24,7 +24,7 @@ const CHANNEL: u16 = 0x4000;
 /// What is the same for every place.
 pub(crate) struct Practice {
     pub(crate) login: Login,
-    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) trust: Arc<Trust>,
     pub(crate) patience: Duration,
     pub(crate) family: Option<Family>,
 }
@@ -207,7 +207,7 @@ impl<'a> Visit<'a> {
                 let [small, large] = SIZES;
                 let says = format!(
                     "{small} and {large} bytes pass both ways, in Send indications and in a \
-                     channel (one way in {:.1} ms)",
+                     channel (one way in {:.2} ms)",
                     fastest.as_secs_f64() * 1000.0
                 );
                 self.tell(Outcome::Good, &says);
@@ -253,7 +253,8 @@ impl<'a> Visit<'a> {
     pub(super) fn trouble(&mut self, trouble: &Trouble) -> bool {
         let took = self.began.elapsed();
         let mut verdict = explain(trouble, &self.scene());
-        if self.wanted.optional && verdict.outcome == Outcome::Failed {
+        let nobody = matches!(trouble, Trouble::Silent | Trouble::Refused | Trouble::Cut);
+        if self.wanted.optional && nobody && self.step == Step::Handshake {
             verdict = verdict.absent();
         }
         self.report.found(verdict.finding(self.step, took));

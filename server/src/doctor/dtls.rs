@@ -11,13 +11,13 @@ use rtc_crypto::providers::AwsLcRsProvider;
 use rtc_dtls::config::{ConfigBuilder, HandshakeConfig};
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_shared::TransportProtocol;
-use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use tokio::net::UdpSocket;
 use tokio::time::timeout_at;
 
 use super::certificate::Judge;
 use super::trouble::Trouble;
+use super::trust::Trust;
 use super::way::{DATAGRAM, Secured, Way};
 
 /// The constant address under which the one association of an endpoint runs.
@@ -37,11 +37,11 @@ pub(crate) struct Dtls {
 pub(super) async fn secure(
     socket: UdpSocket,
     host: &str,
-    roots: &Arc<RootCertStore>,
+    trust: &Arc<Trust>,
     lenient: bool,
     patience: Duration,
 ) -> Result<Secured, Trouble> {
-    let judge = Judge::new(roots, lenient);
+    let judge = Judge::new(trust, lenient);
     let name = ServerName::try_from(host.to_owned());
     let name = name.map_err(|_| Trouble::Handshake(format!("{host} is no name for TLS")))?;
     let config = config(&judge, host, name).map_err(Trouble::Handshake)?;

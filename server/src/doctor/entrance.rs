@@ -33,9 +33,9 @@ impl Visit<'_> {
             Transport::Tls => loop {
                 let (stream, own) = self.connected().await?;
                 self.begin(Step::Handshake);
-                let (host, roots) = (&self.place.host, &self.practice.roots);
+                let (host, trust) = (&self.place.host, &self.practice.trust);
                 let patience = self.practice.patience;
-                match secure(stream, host, roots, self.manner, patience).await {
+                match secure(stream, host, trust, self.manner, patience).await {
                     Ok(secured) => return Some((self.secured(secured), own)),
                     Err(trouble) if self.yields(&trouble) => {}
                     Err(_) => return None,
@@ -58,9 +58,9 @@ impl Visit<'_> {
 
     async fn secure_datagrams(&self) -> Result<(Secured, SocketAddr), Trouble> {
         let (socket, own) = datagrams(self.address).await?;
-        let (host, roots) = (&self.place.host, &self.practice.roots);
+        let (host, trust) = (&self.place.host, &self.practice.trust);
         let patience = self.practice.patience;
-        let secured = dtls::secure(socket, host, roots, self.manner.lenient, patience).await?;
+        let secured = dtls::secure(socket, host, trust, self.manner.lenient, patience).await?;
         Ok((secured, own))
     }
 
@@ -132,8 +132,8 @@ impl Visit<'_> {
             Transport::Tcp => Ok(Way::stream(connect(self.address, patience).await?.0)),
             Transport::Tls => {
                 let (stream, _) = connect(self.address, patience).await?;
-                let (host, roots) = (&self.place.host, &self.practice.roots);
-                Ok(secure(stream, host, roots, self.manner, patience).await?.way)
+                let (host, trust) = (&self.place.host, &self.practice.trust);
+                Ok(secure(stream, host, trust, self.manner, patience).await?.way)
             }
         }
     }

@@ -15,6 +15,7 @@ mod login;
 mod report;
 mod target;
 mod trouble;
+mod trust;
 mod verdict;
 mod way;
 
@@ -28,13 +29,13 @@ use confer_turn_core::{Family, Transport};
 use tokio::time::timeout;
 
 use crate::cli::{PeerFamily, TurnDoctorArgs};
-use certificate::RootsError;
 use checks::{Practice, Visit, Wanted};
 use login::{Login, LoginError};
 use report::{Finding, Form, Outcome, Report, Standing, Step};
 pub(crate) use target::Asked;
 use target::{Goal, Place};
 use trouble::{Trouble, span};
+use trust::{Trust, TrustError};
 use verdict::{Scene, explain};
 
 /// Addresses of one name that are looked at.
@@ -50,7 +51,7 @@ pub(crate) enum DoctorError {
     #[error(transparent)]
     Login(#[from] LoginError),
     #[error(transparent)]
-    Roots(#[from] RootsError),
+    Trust(#[from] TrustError),
 }
 
 /// Looks at everything that is asked for; gives whether all of it works.
@@ -66,7 +67,7 @@ pub(crate) async fn turn(
             args.secret_file.as_ref(),
             environment.get(PASSWORD).map(String::as_str),
         )?,
-        roots: Arc::new(certificate::roots(named.map(Path::new), args.ca.as_deref())?),
+        trust: Arc::new(Trust::read(named.map(Path::new), args.ca.as_deref())?),
         patience: args.timeout,
         family: args.peer_family.map(|family| match family {
             PeerFamily::V4 => Family::V4,
@@ -120,7 +121,7 @@ impl Doctor {
             standing = Some(match (standing, found) {
                 (None | Some(Standing::Skipped(_)), found) => found,
                 (Some(earlier), Standing::Skipped(_)) => earlier,
-                (Some(failed @ Standing::Fails(_)), _) => failed,
+                (Some(failed @ (Standing::Fails(_) | Standing::Absent(_))), _) => failed,
                 (Some(Standing::Works(_)), found) => found,
             });
         }

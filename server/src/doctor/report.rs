@@ -92,6 +92,8 @@ pub(crate) enum Standing {
     /// The word for it.
     Works(&'static str),
     Fails(String),
+    /// Nothing is there, nor need it be.
+    Absent(String),
     /// This machine has no way there.
     Skipped(String),
 }
@@ -214,9 +216,11 @@ impl Report {
         self.print("\n");
         let Some(place) = self.places.last_mut() else { return Standing::Fails(String::new()) };
         let first = |outcome| place.checks.iter().find(move |check| check.outcome == outcome);
-        let failed = first(Outcome::Failed).or_else(|| first(Outcome::Absent));
-        let standing = match (failed, place.checks.as_slice()) {
+        let standing = match (first(Outcome::Failed), place.checks.as_slice()) {
             (Some(failed), _) => Standing::Fails(failed.says.clone()),
+            (None, [only]) if only.outcome == Outcome::Absent => {
+                Standing::Absent(only.says.clone())
+            }
             (None, [only]) if only.outcome == Outcome::Skipped => {
                 Standing::Skipped(only.says.clone())
             }
@@ -231,17 +235,19 @@ impl Report {
         let name = goal.name();
         let (works, reason) = match &standing {
             Standing::Works(_) => (true, None),
-            Standing::Fails(reason) | Standing::Skipped(reason) => (false, Some(reason.clone())),
+            Standing::Fails(reason) | Standing::Absent(reason) | Standing::Skipped(reason) => {
+                (false, Some(reason.clone()))
+            }
         };
         let short = match goal.places.as_slice() {
             [_] | [] => format!("{} ({name})", word(transport)),
             [..] => name.clone(),
         };
-        let sentence = match (standing, goal.optional) {
-            (Standing::Works(word), _) => format!("{short} {word}{}", self.ports(goal)),
-            (Standing::Fails(_), true) => format!("{short} is not served, nor need it be"),
-            (Standing::Fails(reason), false) => format!("{short} does not work: {reason}"),
-            (Standing::Skipped(reason), _) => format!("{short} was not tried: {reason}"),
+        let sentence = match standing {
+            Standing::Works(word) => format!("{short} {word}{}", self.ports(goal)),
+            Standing::Fails(reason) => format!("{short} does not work: {reason}"),
+            Standing::Absent(_) => format!("{short} is not served, nor need it be"),
+            Standing::Skipped(reason) => format!("{short} was not tried: {reason}"),
         };
         let (transport, optional) = (transport_word(transport), goal.optional);
         let places = std::mem::take(&mut self.places);
@@ -319,7 +325,11 @@ mod tests {
             let place = &goal.places[0];
             report.place(place, address);
             let works = matches!(place.transport, Transport::Udp | Transport::Tls);
-            report.found(finding(if works { Outcome::Warning } else { Outcome::Failed }));
+            report.found(finding(match (works, goal.optional) {
+                (true, _) => Outcome::Warning,
+                (false, true) => Outcome::Absent,
+                (false, false) => Outcome::Failed,
+            }));
             let standing = report.left();
             assert_eq!(matches!(standing, Standing::Works(_)), works);
             report.goal(goal, place.transport, standing);

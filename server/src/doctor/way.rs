@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use confer_turn_core::frame::stream_frame_length;
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig, ProtocolVersion, RootCertStore};
+use rustls::{AlertDescription, ClientConfig, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 use super::certificate::{Judge, Shown, provider};
 use super::dtls::Dtls;
 use super::trouble::{Language, Trouble};
+use super::trust::Trust;
 use crate::http::tls::ALPN_TURN;
 
 /// The longest datagram.
@@ -90,11 +91,11 @@ pub(crate) async fn connect(
 pub(crate) async fn secure(
     stream: TcpStream,
     host: &str,
-    roots: &Arc<RootCertStore>,
+    trust: &Arc<Trust>,
     manner: Manner,
     patience: Duration,
 ) -> Result<Secured, Trouble> {
-    let judge = Judge::new(roots, manner.lenient);
+    let judge = Judge::new(trust, manner.lenient);
     let name = ServerName::try_from(host.to_owned());
     let name = name.map_err(|_| Trouble::Handshake(format!("{host} is no name for TLS")))?;
     let builder =
