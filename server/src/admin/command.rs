@@ -67,12 +67,13 @@ pub(crate) async fn run(
         TurnCommand::CheckPolicy { addresses, tenant } => {
             let config = config().map_err(CommandError::Configuration)?;
             let tenant = tenant.as_deref();
-            let found = policy::of(&Shape::of(&config), &config, tenant).await;
+            let core = Shape::of(&config).core(&config).await;
+            let policies = policy::Policies::of(&core.credentials);
             let no_tenant = || CommandError::NoTenant(tenant.unwrap_or_default().to_owned());
-            let found = found.ok_or_else(no_tenant)?;
+            let found = policies.find(tenant).ok_or_else(no_tenant)?;
             let mut text = String::new();
             for address in addresses {
-                let judged = policy::judge(&found, address)
+                let judged = policy::judge(found, address)
                     .ok_or_else(|| CommandError::NoAddress(address.clone()))?;
                 let verdict = if judged.permitted { "permitted" } else { "refused  " };
                 let means = judged.canonical.map(|means| format!(" (that is {means})"));

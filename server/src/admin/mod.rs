@@ -18,10 +18,10 @@ use confer_auth::Secret;
 use confer_http::ApiError;
 use confer_protocol::error::{ErrorBody, ErrorCode};
 use confer_turn_net::TurnHandle;
+use tokio::sync::watch;
 
-use crate::assemble::relay::Shape;
-use crate::config::Config;
 use crate::secrets;
+pub(crate) use policy::Policies;
 pub(crate) use routes::openapi;
 pub(crate) use socket::{SocketError, listen};
 
@@ -29,9 +29,8 @@ pub(crate) use socket::{SocketError, listen};
 #[derive(Clone)]
 pub(crate) struct Admin {
     pub(crate) relay: TurnHandle,
-    pub(crate) shape: Shape,
-    /// Of the start; policy is asked of it and not of later changes.
-    pub(crate) config: Config,
+    /// Those in force.
+    pub(crate) policies: watch::Receiver<Policies>,
 }
 
 impl Admin {

@@ -3,12 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use confer_turn_core::policy::canonical;
-use confer_turn_core::{PeerPolicy, Rule, TenantId};
+use confer_turn_core::{Credentials, PeerPolicy, Rule, TenantId};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::assemble::relay::Shape;
-use crate::config::Config;
 
 /// A decision of the relay's peer policy.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,14 +20,26 @@ pub(crate) struct Judged {
     pub(crate) why: String,
 }
 
-/// The policy of a tenant, or of `[turn]` itself.
-pub(crate) async fn of(shape: &Shape, config: &Config, tenant: Option<&str>) -> Option<PeerPolicy> {
-    let core = shape.core(config).await;
-    let place = match tenant {
-        None => 0,
-        Some(name) => 1 + config.turn.tenants.iter().position(|tenant| tenant.name == name)?,
-    };
-    core.credentials.tenant(TenantId(place)).map(|tenant| tenant.policy.clone())
+/// The peer policies of a relay, by the names of its tenants. The first is what `[turn]` itself
+/// says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policies(Vec<(String, PeerPolicy)>);
+
+impl Policies {
+    pub(crate) fn of(credentials: &Credentials) -> Self {
+        let tenants = (0..).map_while(|place| credentials.tenant(TenantId(place)));
+        Self(tenants.map(|tenant| (tenant.name.clone(), tenant.policy.clone())).collect())
+    }
+
+    /// That of a tenant, or of `[turn]` itself.
+    pub(crate) fn find(&self, tenant: Option<&str>) -> Option<&PeerPolicy> {
+        let (first, others) = self.0.split_first()?;
+        let found = match tenant {
+            None => first,
+            Some(name) => others.iter().find(|(other, _)| other == name)?,
+        };
+        Some(&found.1)
+    }
 }
 
 /// Decides about an address with or without a port; `None` when it is neither.

@@ -149,7 +149,7 @@ pub(super) async fn check_policy(
     ApiQuery(query): ApiQuery<PolicyQuery>,
 ) -> Result<Json<policy::Judged>, ApiError> {
     let wrong = |code, message| ApiError::from(ErrorBody::new(code, message));
-    let found = policy::of(&admin.shape, &admin.config, query.tenant.as_deref()).await;
+    let found = admin.policies.borrow().find(query.tenant.as_deref()).cloned();
     let found = found.ok_or_else(|| wrong(ErrorCode::NotFound, "There is no such tenant."))?;
     let judged = policy::judge(&found, &query.address);
     let told = "`address` must be an IP address, with or without a port.";

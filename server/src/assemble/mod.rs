@@ -147,8 +147,8 @@ impl Server {
         };
 
         let admin = relay.as_ref().map(|relay| {
-            let shape = relay.shape.clone();
-            Admin { relay: relay.handle.clone(), shape, config: config.clone() }
+            let policies = relay.steering.policies();
+            Admin { relay: relay.handle.clone(), policies }
         });
         if let Some(admin) = &admin {
             tasks.spawn(admin::listen(data_dir.path(), admin.routes())?);
@@ -161,7 +161,7 @@ impl Server {
         let acceptor = tls.as_ref().map(|tls| tls.acceptor(shared.is_some())).transpose()?;
         let reload = Reload {
             tls,
-            relay: relay.as_ref().map(|relay| (relay.handle.clone(), relay.shape.clone())),
+            relay: relay.as_ref().map(|relay| relay.steering.clone()),
             data_dir: data_dir.path().to_owned(),
         };
         let relay = relay.map(|relay| RelayParts {

@@ -8,7 +8,9 @@ use confer_inprocess::RelayEnd;
 use confer_turn_core::{Behaviour, Credentials, OwnRelays, PeerPolicy, Tenant, Transport};
 use confer_turn_net::{Certificate, Listener, RelayAddress, Running, StartError, TurnHandle};
 use ipnet::IpNet;
+use tokio::sync::watch;
 
+use crate::admin::Policies;
 use crate::clock;
 use crate::config::{Config, DatabasePlace, TlsConfig, TurnConfig, TurnTransport};
 use crate::ports::IceUrls;
@@ -30,6 +32,7 @@ pub(crate) struct Relay {
     pub(crate) handle: TurnHandle,
     pub(crate) running: Running,
     pub(crate) shape: Shape,
+    pub(crate) steering: Steering,
 }
 
 /// What the relay takes from the parts before it.
@@ -40,6 +43,29 @@ pub(super) struct Terms {
     pub(super) http: SocketAddr,
     /// Where media is received.
     pub(super) media: BTreeSet<SocketAddr>,
+}
+
+/// What carries a changed configuration to the relay.
+#[derive(Clone)]
+pub(crate) struct Steering {
+    pub(crate) handle: TurnHandle,
+    shape: Shape,
+    policies: watch::Sender<Policies>,
+}
+
+impl Steering {
+    /// Puts a configuration in force; what it says about peers is told from then on.
+    pub(super) async fn apply(&self, config: &Config) {
+        let core = self.shape.core(config).await;
+        let policies = Policies::of(&core.credentials);
+        self.handle.reconfigure(core).await;
+        self.policies.send_replace(policies);
+    }
+
+    /// The policies in force.
+    pub(super) fn policies(&self) -> watch::Receiver<Policies> {
+        self.policies.subscribe()
+    }
 }
 
 /// What a change of configuration does not change.
@@ -80,8 +106,10 @@ impl Relay {
         let (handle, running) = confer_turn_net::start_beside_media(relay, ends).await?;
         // Ports that the system chose are known only now.
         shape.listening = handle.listening().to_vec();
-        handle.reconfigure(shape.core(config).await).await;
-        Ok(Self { handle, running, shape })
+        let policies = watch::Sender::new(Policies::default());
+        let steering = Steering { handle: handle.clone(), shape: shape.clone(), policies };
+        steering.apply(config).await;
+        Ok(Self { handle, running, shape, steering })
     }
 }
 

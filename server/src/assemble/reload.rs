@@ -9,10 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use confer_turn_net::TurnHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::relay::Shape;
+use super::relay::Steering;
 use crate::config::{Config, Sources, TlsConfig};
 use crate::http::tls::{self, Tls};
 
@@ -33,7 +32,7 @@ pub(crate) struct Outcomes {
 #[derive(Clone)]
 pub(crate) struct Reload {
     pub(super) tls: Option<Arc<Tls>>,
-    pub(super) relay: Option<(TurnHandle, Shape)>,
+    pub(super) relay: Option<Steering>,
     pub(super) data_dir: PathBuf,
 }
 
@@ -104,12 +103,12 @@ impl Reload {
         };
         if let (Some(tls), Some(certificate)) = (&self.tls, &certificate) {
             tls.set(certificate).map_err(|error| vec![told(&error)])?;
-            if let Some((relay, _)) = &self.relay {
-                relay.set_certificate(certificate).map_err(|error| vec![told(&error)])?;
+            if let Some(relay) = &self.relay {
+                relay.handle.set_certificate(certificate).map_err(|error| vec![told(&error)])?;
             }
         }
-        if let Some((relay, shape)) = &self.relay {
-            relay.reconfigure(shape.core(&config).await).await;
+        if let Some(relay) = &self.relay {
+            relay.apply(&config).await;
         }
         Ok(config)
     }

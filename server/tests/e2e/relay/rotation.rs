@@ -133,3 +133,24 @@ async fn a_change_that_cannot_be_used_is_refused_and_what_was_stays() {
     let mut client = Caller::udp(confer.relay(), USER, &password).await;
     client.ask(Ask::Allocate).await.expect("the secret of the start");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_that_operators_are_told_is_the_one_in_force() {
+    let mut alone = Alone::new(&[]);
+    let file = alone.setup.data_dir().join("confer.toml");
+    std::fs::create_dir_all(alone.setup.data_dir()).expect("a directory of the test's");
+    std::fs::write(&file, "[turn]\ndenied-peers = [\"8.8.8.0/24\"]\n").expect("kept");
+    let confer = alone.setup.start();
+    let token = alone.setup.data_dir().join("secrets/admin-token");
+    let token = std::fs::read_to_string(token).expect("the first start made it");
+    let url = format!("{}/v1/admin/turn/check-policy?address=8.8.8.8", confer.url);
+    let judged = async || {
+        let asked = reqwest::Client::new().get(&url).bearer_auth(token.trim()).send();
+        asked.await.expect("it answers").text().await.expect("a text")
+    };
+    assert!(judged().await.contains("8.8.8.0/24 is denied"), "{}", judged().await);
+    std::fs::write(&file, "[turn]\ndenied-peers = []\n").expect("kept");
+    confer.signal(Signal::HUP);
+    reloaded(&confer, "taken", 1).await;
+    assert!(judged().await.contains("\"permitted\":true"), "{}", judged().await);
+}
