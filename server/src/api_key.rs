@@ -153,7 +153,7 @@ fn grants(args: &MintArgs) -> Grants {
     };
     Grants {
         rooms,
-        publish: args.publish.iter().map(|source| (*source).into()).collect(),
+        publish: args.publish.0.clone(),
         subscribe: !args.no_subscribe,
         chat_read: !args.no_chat,
         chat_write: !args.no_chat && !args.no_chat_write,

@@ -4,7 +4,7 @@ mod doctor;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use confer_protocol::id::RoomId;
 use confer_protocol::room::TrackSource;
 
@@ -196,10 +196,10 @@ pub(crate) struct MintArgs {
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     pub(crate) expires_in: String,
 
-    /// What the user may send, separated by commas; empty for none.
-    #[arg(long, value_name = "LIST", value_delimiter = ',',
-          default_values = ["microphone", "camera", "screen", "screen-audio"])]
-    pub(crate) publish: Vec<Source>,
+    /// What the user may send, separated by commas; empty for nothing.
+    #[arg(long, value_name = "LIST", default_value = "microphone,camera,screen,screen-audio",
+          value_parser = sources)]
+    pub(crate) publish: Published,
 
     /// The user may not receive media.
     #[arg(long)]
@@ -222,24 +222,29 @@ pub(crate) struct MintArgs {
     pub(crate) moderate: bool,
 }
 
-/// A track source as it is typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Source {
-    Microphone,
-    Camera,
-    Screen,
-    ScreenAudio,
-}
+/// What may be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Published(pub(crate) Vec<TrackSource>);
 
-impl From<Source> for TrackSource {
-    fn from(source: Source) -> Self {
-        match source {
-            Source::Microphone => Self::Microphone,
-            Source::Camera => Self::Camera,
-            Source::Screen => Self::Screen,
-            Source::ScreenAudio => Self::ScreenAudio,
-        }
+/// Track sources as they are typed.
+const SOURCES: [(&str, TrackSource); 4] = [
+    ("microphone", TrackSource::Microphone),
+    ("camera", TrackSource::Camera),
+    ("screen", TrackSource::Screen),
+    ("screen-audio", TrackSource::ScreenAudio),
+];
+
+/// A list of its own rather than clap's, which has none that is empty.
+fn sources(text: &str) -> Result<Published, String> {
+    let known = |word: &str| {
+        let found = SOURCES.iter().find(|(name, _)| *name == word.trim());
+        let names = SOURCES.map(|(name, _)| name).join(", ");
+        found.map(|(_, source)| *source).ok_or_else(|| format!("choose among {names}"))
+    };
+    if text.trim().is_empty() {
+        return Ok(Published(Vec::new()));
     }
+    text.split(',').map(known).collect::<Result<_, _>>().map(Published)
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -338,6 +343,23 @@ mod tests {
         let sources = Sources { environment: Default::default(), ..cli.sources() };
         assert_eq!(sources.flags.len(), 12);
         crate::config::read(&sources).expect("every flag names a setting and fits it");
+    }
+
+    #[test]
+    fn a_token_may_be_minted_for_nothing_to_send() {
+        let published = |list: &str| {
+            let typed = ["confer", "token", "mint", "--identity", "alice", "--publish", list];
+            let cli = Cli::try_parse_from(typed).map_err(|error| error.to_string())?;
+            let Command::Token(TokenCommand::Mint(args)) = cli.command else { panic!("mint") };
+            Ok::<_, String>(args.publish.0)
+        };
+        assert_eq!(published(""), Ok(Vec::new()));
+        let two = vec![TrackSource::Screen, TrackSource::ScreenAudio];
+        assert_eq!(published("screen, screen-audio"), Ok(two));
+        assert!(published("webcam").is_err_and(|told| told.contains("screen-audio")));
+        let cli = Cli::parse_from(["confer", "token", "mint", "--identity", "alice"]);
+        let Command::Token(TokenCommand::Mint(args)) = cli.command else { panic!("mint") };
+        assert_eq!(args.publish.0, TrackSource::ALL);
     }
 
     #[test]
