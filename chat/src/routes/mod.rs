@@ -12,6 +12,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, put};
 use utoipa::OpenApi;
+use utoipa::openapi::{Content, Ref, Response};
 
 use self::rate::RateLimiter;
 use crate::ports::{AddressBook, Calls};
@@ -48,9 +49,19 @@ pub fn routes(
         .with_state(Context { chat, address_book, calls })
 }
 
-/// These routes, described.
+/// These routes, described. What the layer around all of them answers is said of each.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    let mut document = Document::openapi();
+    let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+    let refused = Response::builder().description("Too many requests");
+    let refused = refused.content("application/json", problem).build();
+    for path in document.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete];
+        for operation in operations.into_iter().flatten() {
+            operation.responses.responses.insert("429".to_owned(), refused.clone().into());
+        }
+    }
+    document
 }
 
 #[derive(OpenApi)]
@@ -71,3 +82,19 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
          (name = "chat", description = "Conversations, their messages and receipts."))
 )]
 struct Document;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_with_the_answer_to_who_asks_too_often() {
+        let document = serde_json::to_value(openapi()).expect("a document is JSON");
+        let paths = document["paths"].as_object().expect("there are paths");
+        let operations = paths.values().filter_map(|path| path.as_object()).flatten();
+        let answers = operations.map(|(_, operation)| &operation["responses"]["429"]);
+        let described: Vec<_> = answers.collect();
+        assert_eq!(described.len(), 10);
+        assert!(described.iter().all(|answer| answer["description"] == "Too many requests"));
+    }
+}
