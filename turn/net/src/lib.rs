@@ -10,6 +10,7 @@
 //! threads of the same process passes no socket ([`in_process`]). Every queue is bounded; what does not
 //! fit is lost, as in a network, and counted ([`StatsSnapshot`]).
 
+mod alarm;
 mod certificate;
 mod config;
 mod dtls;

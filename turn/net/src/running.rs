@@ -17,6 +17,7 @@ use tokio::runtime;
 use tokio::sync::broadcast;
 use tokio_rustls::TlsAcceptor;
 
+use crate::alarm::Alarm;
 use crate::certificate::CertificateStore;
 use crate::config::{Config, Listener, StartError};
 use crate::handle::TurnHandle;
@@ -25,7 +26,7 @@ use crate::ledger::SharedLedger;
 use crate::link::{Link, LinkEnd};
 use crate::relaying::{Io, Relaying, Speaks};
 use crate::relays::Relays;
-use crate::shard::{BELL_TOKEN, Shard};
+use crate::shard::{ALARM_TOKEN, BELL_TOKEN, Shard};
 use crate::stats::Counters;
 use crate::stream::Streams;
 use crate::udp::{Inbox, UdpPort};
@@ -192,6 +193,9 @@ impl Parts {
         }
         let bell = epoll::EventData::new_u64(BELL_TOKEN);
         epoll::add(&epoll, end.bell.fd(), bell, epoll::EventFlags::IN)?;
+        let alarm = Alarm::new()?;
+        let rings = epoll::EventData::new_u64(ALARM_TOKEN);
+        epoll::add(&epoll, alarm.fd(), rings, epoll::EventFlags::IN)?;
 
         let link = links[index].clone();
         let runtime = runtime::Handle::current();
@@ -219,10 +223,12 @@ impl Parts {
             index,
             relaying: Relaying::new(Server::sharing(core, shared), io),
             epoll,
+            alarm,
             end,
             links,
             events,
             unix_time: config.unix_time,
+            read_unix: None,
             certificates,
             limits: config.limits.clone(),
             inbox: Inbox::new(),

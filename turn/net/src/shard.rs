@@ -19,6 +19,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use tokio::sync::broadcast;
 
+use crate::alarm::Alarm;
 use crate::certificate::CertificateStore;
 use crate::config::Limits;
 use crate::dtls::is_dtls;
@@ -30,23 +31,30 @@ use crate::udp::Inbox;
 
 /// Marks the bell among what a thread waits for; smaller numbers are listeners.
 pub(crate) const BELL_TOKEN: u64 = u64::MAX;
+/// Marks the alarm.
+pub(crate) const ALARM_TOKEN: u64 = u64::MAX - 1;
 /// Sockets looked at per waiting.
 const EVENTS_PER_WAIT: usize = 256;
 /// News of connections taken between two looks at the sockets.
 const INBOUND_PER_TURN: usize = 64;
 /// How soon news are offered again that another thread had no room for.
 const NEWS_RETRY: Duration = Duration::from_millis(10);
+/// How old the wall time may be: it is compared in whole seconds.
+const WALL_TIME_AGE: Duration = Duration::from_millis(100);
 
 /// One relaying thread's belongings.
 pub(crate) struct Shard {
     pub(crate) index: usize,
     pub(crate) relaying: Relaying,
     pub(crate) epoll: Arc<OwnedFd>,
+    pub(crate) alarm: Alarm,
     pub(crate) end: LinkEnd,
     /// The ways to all threads, this one's among them.
     pub(crate) links: Arc<[Link]>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) unix_time: fn() -> u64,
+    /// The wall time that was read last, and when.
+    pub(crate) read_unix: Option<(u64, Instant)>,
     /// What clients over DTLS are shown.
     pub(crate) certificates: Option<Arc<CertificateStore>>,
     pub(crate) limits: Limits,
@@ -66,9 +74,11 @@ impl Shard {
     pub(crate) fn run(mut self) {
         let mut ready = Vec::with_capacity(EVENTS_PER_WAIT);
         while !self.end.bell.is_stopping() {
-            // 1. Wait for exactly one thing: datagrams, news, or the core's next deadline.
+            // 1. Wait for exactly one thing: datagrams, news, or the next deadline.
+            let deadline = self.deadline();
+            self.alarm.set(deadline);
             let is_free = self.relaying.io.relays.in_process.fall_asleep();
-            let timeout = if is_free { self.timeout() } else { Some(Timespec::default()) };
+            let timeout = (!is_free).then(Timespec::default);
             ready.clear();
             // An interrupted wait is a short one.
             let _waited = epoll::wait(&self.epoll, spare_capacity(&mut ready), timeout.as_ref());
@@ -80,6 +90,7 @@ impl Shard {
                 let (flags, token) = (event.flags, event.data.u64());
                 match usize::try_from(token & (RELAY_TOKEN - 1)) {
                     _ if token == BELL_TOKEN => self.take_news(now),
+                    _ if token == ALARM_TOKEN => self.alarm.rang(),
                     Ok(place) if token & RELAY_TOKEN != 0 => {
                         if flags.contains(epoll::EventFlags::ERR) {
                             self.relaying.icmp(place, now);
@@ -92,12 +103,9 @@ impl Shard {
             }
             self.relaying.media(now);
 
-            // 3. Tell the core the time if it asked to be told.
-            if self.relaying.server.poll_timeout().is_some_and(|deadline| deadline <= now.steady) {
-                self.relaying.server.handle_timeout(now);
-            }
-            if self.relaying.io.dtls.borrow().poll_timeout().is_some_and(|at| at <= now.steady) {
-                self.relaying.dtls_tick(self.limits.greeting, self.limits.idle, now);
+            // 3. Tell the time to whoever asked to be told.
+            if deadline.is_some_and(|deadline| deadline <= now.steady) {
+                self.tell_the_time(now);
             }
 
             // 4. Carry out what happened, and tell others.
@@ -107,16 +115,19 @@ impl Shard {
         }
     }
 
-    fn timeout(&self) -> Option<Timespec> {
+    fn deadline(&self) -> Option<Instant> {
         let handshakes = self.relaying.io.dtls.borrow().poll_timeout();
-        let deadline = self.relaying.server.poll_timeout().into_iter().chain(handshakes).min();
-        let deadline = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        let retry = (!self.unsent.is_empty()).then_some(NEWS_RETRY);
-        let left = [deadline, retry].into_iter().flatten().min()?;
-        Some(Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: left.subsec_nanos().into(),
-        })
+        let retry = (!self.unsent.is_empty()).then(|| Instant::now() + NEWS_RETRY);
+        [self.relaying.server.poll_timeout(), handshakes, retry].into_iter().flatten().min()
+    }
+
+    fn tell_the_time(&mut self, now: Now) {
+        if self.relaying.server.poll_timeout().is_some_and(|at| at <= now.steady) {
+            self.relaying.server.handle_timeout(now);
+        }
+        if self.relaying.io.dtls.borrow().poll_timeout().is_some_and(|at| at <= now.steady) {
+            self.relaying.dtls_tick(self.limits.greeting, self.limits.idle, now);
+        }
     }
 
     fn read_listener(&mut self, index: usize, now: Now) {
@@ -344,7 +355,11 @@ impl Shard {
         });
     }
 
-    fn now(&self) -> Now {
-        Now { steady: Instant::now(), unix: (self.unix_time)() }
+    fn now(&mut self) -> Now {
+        let steady = Instant::now();
+        let fresh = self.read_unix.filter(|(_, at)| steady.duration_since(*at) < WALL_TIME_AGE);
+        let (unix, _) =
+            *self.read_unix.insert(fresh.unwrap_or_else(|| ((self.unix_time)(), steady)));
+        Now { steady, unix }
     }
 }

@@ -7,21 +7,27 @@
 
 use std::cell::Cell;
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, RecvMsg, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use rustix::io::Errno;
 use rustix::net::sockopt::{
-    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ip_recvtos,
+    set_ipv6_mtu_discover, set_ipv6_recvtclass,
 };
+use rustix::net::{SendFlags, sendto};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// The longest message the kernel puts together.
 const MESSAGE_LEN: usize = 65_535;
 /// The longest run of datagrams, in bytes: what fits into one IP packet less its headers.
 pub(crate) const RUN_LEN: usize = 65_000;
+/// Room for an address and a length as the kernel says them, and to spare.
+const CONTROL_LEN: usize = 128;
 /// After this many refusals without a success in between, segmentation is given up. One refusal
 /// may be a single destination's: a tunnel whose MTU is less than a datagram.
 const REFUSALS: u32 = 8;
@@ -51,6 +57,8 @@ pub(crate) enum Fragmentation {
 pub(crate) struct Inbox {
     buffer: Box<[u8]>,
     metas: [RecvMeta; BATCH_SIZE],
+    /// What the kernel says about a message that comes alone.
+    control: Vec<u8>,
 }
 
 /// One message of an [`Inbox`]: datagrams of `stride` bytes each, the last one may be shorter.
@@ -69,6 +77,7 @@ impl Inbox {
         Self {
             buffer: vec![0; MESSAGE_LEN * BATCH_SIZE].into(),
             metas: [RecvMeta::default(); BATCH_SIZE],
+            control: vec![0; CONTROL_LEN],
         }
     }
 
@@ -127,6 +136,7 @@ impl UdpPort {
         socket.set_send_buffer_size(buffer)?;
         let local = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
         let state = UdpSocketState::new((&socket).into())?;
+        say_little(&socket, local)?;
         Ok(Self { socket, state, local, refusals_in_a_row: Cell::new(0), wanted: Cell::new(1) })
     }
 
@@ -141,19 +151,35 @@ impl UdpPort {
 
     /// Takes what has arrived, in one call; says how many messages that is.
     pub(crate) fn receive(&self, inbox: &mut Inbox) -> usize {
+        let wanted = self.wanted.get();
+        // An error is about an earlier packet to one peer, never about the socket.
+        let count = match wanted {
+            1 => self.receive_one(inbox),
+            _ => self.receive_many(inbox, wanted),
+        };
+        let count = count.unwrap_or(0);
+        let next = if count == wanted { wanted * 2 } else { count };
+        self.wanted.set(next.clamp(1, BATCH_SIZE));
+        count
+    }
+
+    /// Without the room that a batch needs, which is prepared anew at each call.
+    fn receive_one(&self, inbox: &mut Inbox) -> io::Result<usize> {
+        let (first, _) = inbox.buffer.split_at_mut(MESSAGE_LEN);
+        let mut slices = [IoSliceMut::new(first)];
+        let control = Some(inbox.control.as_mut_slice());
+        let fd = self.socket.as_raw_fd();
+        let message = recvmsg::<SockaddrStorage>(fd, &mut slices, control, MsgFlags::MSG_DONTWAIT)?;
+        inbox.metas[0] = meta(&message);
+        Ok(1)
+    }
+
+    fn receive_many(&self, inbox: &mut Inbox, wanted: usize) -> io::Result<usize> {
         let mut messages = inbox.buffer.chunks_exact_mut(MESSAGE_LEN);
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| {
             IoSliceMut::new(messages.next().expect("the buffer holds BATCH_SIZE messages"))
         });
-        let wanted = self.wanted.get();
-        // An error is about an earlier packet to one peer, never about the socket.
-        let count = self
-            .state
-            .recv((&self.socket).into(), &mut slices[..wanted], &mut inbox.metas)
-            .unwrap_or(0);
-        let next = if count == wanted { wanted * 2 } else { count };
-        self.wanted.set(next.clamp(1, BATCH_SIZE));
-        count
+        self.state.recv((&self.socket).into(), &mut slices[..wanted], &mut inbox.metas)
     }
 
     /// Sends a run: datagrams of `segment` bytes each, of which the last may be shorter. Says how
@@ -168,7 +194,7 @@ impl UdpPort {
         // A socket bound to one address has no other to send from.
         let source = source.filter(|_| self.local.ip().is_unspecified());
         if run.len() <= segment {
-            return u64::from(self.call(destination, source, run, None).is_err());
+            return u64::from(self.send_one(destination, source, run).is_err());
         }
         let most = self.state.max_gso_segments().min(RUN_LEN / segment).max(1);
         let mut lost = 0;
@@ -189,7 +215,7 @@ impl UdpPort {
                 }
             }
             for datagram in part.chunks(segment) {
-                lost += u64::from(self.call(destination, source, datagram, None).is_err());
+                lost += u64::from(self.send_one(destination, source, datagram).is_err());
             }
         }
         lost
@@ -217,6 +243,22 @@ impl UdpPort {
         Ok(())
     }
 
+    /// Without anything to tell the kernel beside it, a datagram needs no message header.
+    fn send_one(
+        &self,
+        destination: SocketAddr,
+        source: Option<IpAddr>,
+        datagram: &[u8],
+    ) -> io::Result<()> {
+        if source.is_some() {
+            return self.call(destination, source, datagram, None);
+        }
+        tried_again(|| {
+            sendto(&self.socket, datagram, SendFlags::DONTWAIT, &destination)?;
+            Ok(())
+        })
+    }
+
     fn call(
         &self,
         destination: SocketAddr,
@@ -226,12 +268,34 @@ impl UdpPort {
     ) -> io::Result<()> {
         let transmit =
             quinn_udp::Transmit { destination, ecn: None, contents, segment_size, src_ip };
-        match self.state.try_send((&self.socket).into(), &transmit) {
-            // News of an earlier packet, told once; this one was not tried yet.
-            Err(error) if is_icmp(&error) => self.state.try_send((&self.socket).into(), &transmit),
-            sent => sent,
+        tried_again(|| self.state.try_send((&self.socket).into(), &transmit))
+    }
+}
+
+fn tried_again(send: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    match send() {
+        // News of an earlier packet, told once; this one was not tried yet.
+        Err(error) if is_icmp(&error) => send(),
+        sent => sent,
+    }
+}
+
+/// Has the kernel say only what is used: how long the datagrams of a message are, and where it was
+/// sent to if the socket's own address does not say that.
+fn say_little(socket: &Socket, local: SocketAddr) -> io::Result<()> {
+    setsockopt(socket, sockopt::ReceiveTimestampns, &false)?;
+    let is_known = !local.ip().is_unspecified();
+    match local {
+        SocketAddr::V4(_) => {
+            set_ip_recvtos(socket, false)?;
+            setsockopt(socket, sockopt::Ipv4PacketInfo, &!is_known)?;
+        }
+        SocketAddr::V6(_) => {
+            set_ipv6_recvtclass(socket, false)?;
+            setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &!is_known)?;
         }
     }
+    Ok(())
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
@@ -256,6 +320,36 @@ fn refuses_segmentation(error: &io::Error) -> bool {
 /// What the kernel says to the next call after an ICMP message came.
 fn is_icmp(error: &io::Error) -> bool {
     is_errno(error, &[Errno::CONNREFUSED, Errno::HOSTUNREACH, Errno::NETUNREACH])
+}
+
+/// What the kernel says about a message.
+fn meta(message: &RecvMsg<'_, '_, SockaddrStorage>) -> RecvMeta {
+    let mut meta = RecvMeta::default();
+    (meta.len, meta.stride) = (message.bytes, message.bytes);
+    if let Some(source) = message.address.as_ref().and_then(socket_address) {
+        meta.addr = source;
+    }
+    for one in message.cmsgs().into_iter().flatten() {
+        match one {
+            ControlMessageOwned::UdpGroSegments(stride) => {
+                meta.stride = usize::try_from(stride).unwrap_or(meta.stride);
+            }
+            ControlMessageOwned::Ipv4PacketInfo(info) => {
+                meta.dst_ip = Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into());
+            }
+            ControlMessageOwned::Ipv6PacketInfo(info) => {
+                meta.dst_ip = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+            }
+            _ => {}
+        }
+    }
+    meta
+}
+
+/// As the system's calls have it.
+pub(crate) fn socket_address(raw: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = raw.as_sockaddr_in().map(|v4| SocketAddr::from((v4.ip(), v4.port())));
+    v4.or_else(|| raw.as_sockaddr_in6().map(|v6| SocketAddr::from((v6.ip(), v6.port()))))
 }
 
 /// An IPv4 address is the same whichever socket it came through.
