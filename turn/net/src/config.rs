@@ -76,13 +76,13 @@ pub struct RelayAddress {
 /// Caps on client connections. Those of allocations are in [`confer_turn_core::Limits`].
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections over TCP and TLS, per listener.
+    /// Connections over TCP and TLS, per listener, and those over DTLS of all listeners.
     pub connections_per_listener: usize,
     /// Connections from one IPv4 address or IPv6 /56.
     pub connections_per_prefix: u32,
     /// From the connection to the first whole frame, TLS handshake included.
     pub greeting: Duration,
-    /// A connection that says nothing for this long is closed; clients refresh far more often.
+    /// A connection that says nothing whole for this long is closed; clients refresh far more often.
     pub idle: Duration,
     /// A connection that takes nothing for this long, though there is something, is closed.
     pub stalled: Duration,

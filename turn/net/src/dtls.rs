@@ -20,8 +20,10 @@ use rtc_dtls::crypto::{Certificate as DtlsCertificate, CryptoPrivateKey};
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_shared::TransportProtocol;
 use rustls::pki_types::PrivateKeyDer;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::certificate::{Certificate, CertificateError};
+use crate::stream::{Prefixes, Seat};
 
 /// Half-open sessions of a thread. The oldest gives way to a new one.
 const HALF_OPEN: usize = 512;
@@ -86,11 +88,16 @@ pub(crate) struct Brought {
     pub(crate) closed: bool,
     /// A handshake came to nothing.
     pub(crate) failed: bool,
+    /// A handshake was completed for which there is no place.
+    pub(crate) refused: bool,
 }
 
 /// The sessions of one thread.
-#[derive(Default)]
 pub(crate) struct Sessions {
+    /// How many may be open, on all threads together.
+    places: Arc<Semaphore>,
+    /// How many of one network.
+    prefixes: Prefixes,
     sessions: HashMap<FiveTuple, Session>,
     /// In the order they came; some may be open or gone by now.
     half_open: VecDeque<FiveTuple>,
@@ -100,6 +107,10 @@ pub(crate) struct Sessions {
 struct Session {
     endpoint: Endpoint,
     open: bool,
+    /// Held while it is open.
+    place: Option<(OwnedSemaphorePermit, Seat)>,
+    /// The random of the hello that began it.
+    hello: Option<[u8; 32]>,
     since: Instant,
     heard: Instant,
     /// Bytes taken before it was open.
@@ -110,38 +121,65 @@ struct Session {
 }
 
 impl Sessions {
-    /// Takes a datagram. `config` makes the session of a client that has none, if there is room
-    /// for one among `most`.
+    /// No sessions, that will share these limits.
+    pub(crate) fn new(places: Arc<Semaphore>, prefixes: Prefixes) -> Self {
+        let (sessions, half_open) = (HashMap::new(), VecDeque::new());
+        Self { places, prefixes, sessions, half_open, tick: None }
+    }
+
+    /// Takes a datagram. `config` makes the session of a client that has none.
     pub(crate) fn take(
         &mut self,
         tuple: FiveTuple,
         datagram: &[u8],
         config: &Arc<HandshakeConfig>,
-        most: usize,
         now: Instant,
     ) -> Brought {
-        let mut brought = Brought::default();
+        let (mut brought, mut displaced) = (Brought::default(), false);
         if !well_formed(datagram) {
             return brought;
         }
+        let hello = first_hello(datagram);
+        // Whoever has the port now is not who began and went away.
+        let is_another = |session: &Session| {
+            !session.open && hello.is_some() && session.hello.is_some() && session.hello != hello
+        };
+        if self.sessions.get(&tuple).is_some_and(is_another) {
+            self.sessions.remove(&tuple);
+        }
         if !self.sessions.contains_key(&tuple) {
-            if self.sessions.len() >= most {
-                brought.failed = true;
-                return brought;
-            }
-            brought.failed = self.make_room();
+            displaced = self.make_room();
             self.half_open.push_back(tuple);
             self.tick.get_or_insert(now + TICK);
             let config = Some(Arc::clone(config));
             let endpoint = Endpoint::new(REMOTE, TransportProtocol::UDP, config);
-            self.sessions.insert(tuple, Session::new(endpoint, now));
+            self.sessions.insert(tuple, Session::new(endpoint, hello, now));
         }
         let Some(session) = self.sessions.get_mut(&tuple) else { return brought };
         session.read(datagram, &mut brought, now);
+        // Only who completed a handshake is where it says, and takes a place from others there.
+        if session.open && session.place.is_none() {
+            let place = Arc::clone(&self.places).try_acquire_owned().ok();
+            let seat = self.prefixes.sit(tuple.client.ip());
+            session.place = place.zip(seat);
+            if session.place.is_none() {
+                brought.refused = true;
+                brought.frames.clear();
+                brought.answers.extend(self.close(&tuple, now));
+                return brought;
+            }
+        }
         if brought.closed || brought.failed && !session.open {
             self.sessions.remove(&tuple);
         }
+        // Not this one, but one that had to go for it.
+        brought.failed |= displaced;
         brought
+    }
+
+    /// Whether a client has a session, of whatever state.
+    pub(crate) fn knows(&self, tuple: &FiveTuple) -> bool {
+        self.sessions.contains_key(tuple)
     }
 
     /// Encrypts a frame; what comes out goes to the client.
@@ -216,10 +254,12 @@ impl Sessions {
 }
 
 impl Session {
-    fn new(endpoint: Endpoint, now: Instant) -> Self {
+    fn new(endpoint: Endpoint, hello: Option<[u8; 32]>, now: Instant) -> Self {
         Self {
             endpoint,
             open: false,
+            place: None,
+            hello,
             since: now,
             heard: now,
             taken: 0,
@@ -267,6 +307,16 @@ impl Session {
     }
 }
 
+/// The random of a client's first message, in its first handshake (RFC 6347, section 4.2.2).
+fn first_hello(datagram: &[u8]) -> Option<[u8; 32]> {
+    const HANDSHAKE: u8 = 22;
+    const CLIENT_HELLO: u8 = 1;
+    let (header, message) = datagram.split_first_chunk::<HEADER>()?;
+    let (head, body) = message.split_first_chunk::<12>()?;
+    let first = header[0] == HANDSHAKE && head[0] == CLIENT_HELLO && head[4..6] == [0, 0];
+    body.get(2..)?.first_chunk().filter(|_| first).copied()
+}
+
 /// Whether every record of a datagram could be one of DTLS 1.0 to 1.2. rtc-dtls ends associations
 /// over others, which RFC 6347, section 4.1.2.7, wants dropped.
 fn well_formed(datagram: &[u8]) -> bool {
@@ -310,9 +360,9 @@ mod tests {
     #[test]
     fn a_flood_of_hellos_from_everywhere_holds_a_bounded_number_of_sessions() {
         let (config, now) = (config(), Instant::now());
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions::new(Arc::new(Semaphore::new(1)), Prefixes::new(1));
         for port in 1..=20_000 {
-            let brought = sessions.take(tuple(port), &forged(), &config, usize::MAX, now);
+            let brought = sessions.take(tuple(port), &forged(), &config, now);
             let answered: usize = brought.answers.iter().map(BytesMut::len).sum();
             assert!(answered <= 2 * forged().len(), "{answered} bytes");
         }
@@ -325,9 +375,9 @@ mod tests {
     #[test]
     fn what_is_no_record_makes_no_session() {
         let (config, now) = (config(), Instant::now());
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions::new(Arc::new(Semaphore::new(1)), Prefixes::new(1));
         for junk in [&[22][..], &[22; 64], &[63, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 7]] {
-            sessions.take(tuple(1), junk, &config, usize::MAX, now);
+            sessions.take(tuple(1), junk, &config, now);
         }
         assert_eq!(sessions.sessions.len(), 0);
     }

@@ -113,11 +113,17 @@ impl Relaying {
         tuple: FiveTuple,
         datagram: &[u8],
         config: &Arc<HandshakeConfig>,
-        most: usize,
         now: Now,
     ) {
         let sessions = &self.io.dtls;
-        let brought = sessions.borrow_mut().take(tuple, datagram, config, most, now.steady);
+        // A stranger's hello is answered from the same budget as a stranger's request.
+        if !sessions.borrow().knows(&tuple)
+            && !self.server.admits_stranger(tuple.client.ip(), now.steady)
+        {
+            self.io.counters.dropped(DropReason::ChallengesSpent);
+            return;
+        }
+        let brought = sessions.borrow_mut().take(tuple, datagram, config, now.steady);
         for answer in &brought.answers {
             self.io.send_datagram(&tuple, answer);
         }
@@ -126,6 +132,9 @@ impl Relaying {
         }
         if brought.failed {
             add(&self.io.counters.dtls_failed, 1);
+        }
+        if brought.refused {
+            add(&self.io.counters.dtls_refused, 1);
         }
         if brought.closed {
             self.server.handle_disconnect(&tuple, now.steady);

@@ -14,12 +14,13 @@ use rustix::event::epoll;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use tokio_rustls::TlsAcceptor;
 
 use crate::alarm::Alarm;
 use crate::certificate::CertificateStore;
 use crate::config::{Config, Listener, StartError};
+use crate::dtls::Sessions;
 use crate::handle::TurnHandle;
 use crate::in_process::InProcess;
 use crate::ledger::SharedLedger;
@@ -127,6 +128,7 @@ pub async fn start_beside_media(
     let counters: Arc<[Arc<Counters>]> = (0..threads).map(|_| Arc::default()).collect();
     let (events, _) = broadcast::channel(EVENT_CAPACITY);
     let ledger = SharedLedger::default();
+    let places = Arc::new(Semaphore::new(config.limits.connections_per_listener));
     let (secret, strangers) = (&config.core.nonce_secret, config.core.limits.challenges_per_prefix);
     let challenges = Arc::new(Challenges::new(secret, strangers, Instant::now()));
     let mut running =
@@ -152,6 +154,7 @@ pub async fn start_beside_media(
                 challenges: Arc::clone(&challenges),
             },
             media: media.next(),
+            dtls: Sessions::new(Arc::clone(&places), streams.prefixes.clone()),
         };
         let shard = parts.shard(&config).map_err(StartError::Thread)?;
         let thread = std::thread::Builder::new()
@@ -180,12 +183,23 @@ struct Parts {
     events: broadcast::Sender<Event>,
     shared: Shared,
     media: Option<RelayEnd>,
+    dtls: Sessions,
 }
 
 impl Parts {
     fn shard(self, config: &Config) -> io::Result<Shard> {
-        let Self { index, end, listeners, links, certificates, counters, events, shared, media } =
-            self;
+        let Self {
+            index,
+            end,
+            listeners,
+            links,
+            certificates,
+            counters,
+            events,
+            shared,
+            media,
+            dtls,
+        } = self;
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         for (token, port) in (0..).zip(&listeners) {
             let token = epoll::EventData::new_u64(token);
@@ -209,7 +223,7 @@ impl Parts {
             listeners,
             // Listeners without datagrams have no socket, so this is by place among those that have.
             speaks: config.listen.iter().filter(|at| at.datagrams()).map(Speaks::of).collect(),
-            dtls: RefCell::default(),
+            dtls: RefCell::new(dtls),
             relays,
             connections: HashMap::new(),
             waiting: HashMap::new(),

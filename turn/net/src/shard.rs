@@ -152,8 +152,7 @@ impl Shard {
                 if is_dtls(datagram) && speaks.dtls {
                     if let Some(config) = &dtls {
                         let tuple = FiveTuple { transport: Transport::Dtls, ..tuple };
-                        let most = self.limits.connections_per_listener;
-                        self.relaying.dtls(tuple, datagram, config, most, now);
+                        self.relaying.dtls(tuple, datagram, config, now);
                     }
                     continue;
                 }

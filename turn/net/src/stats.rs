@@ -33,6 +33,7 @@ pub(crate) struct Counters {
     pub(crate) in_process_packets: AtomicU64,
     pub(crate) in_process_full: AtomicU64,
     pub(crate) dtls_failed: AtomicU64,
+    pub(crate) dtls_refused: AtomicU64,
     allocated: [AtomicU64; TRANSPORTS.len()],
     closed: [AtomicU64; CLOSE_REASONS.len()],
     dropped: [AtomicU64; DropReason::ALL.len()],
@@ -95,7 +96,7 @@ pub struct StatsSnapshot {
     pub challenges: u64,
     /// Connections over TCP and TLS now.
     pub connections: u64,
-    /// Connections closed at once because there were too many.
+    /// Connections over TCP, TLS and DTLS closed at once because there were too many.
     pub connections_refused: u64,
     /// TLS and DTLS handshakes and PROXY headers that were not completed.
     pub handshakes_failed: u64,
@@ -192,6 +193,7 @@ impl StatsSnapshot {
             sum.in_process_packets += read(&counters.in_process_packets);
             sum.in_process_full += read(&counters.in_process_full);
             sum.handshakes_failed += read(&counters.dtls_failed);
+            sum.connections_refused += read(&counters.dtls_refused);
             tally(&mut sum.allocated, TRANSPORTS, &counters.allocated);
             tally(&mut sum.closed, CLOSE_REASONS, &counters.closed);
             tally(&mut sum.dropped, DropReason::ALL, &counters.dropped);

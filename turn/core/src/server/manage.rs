@@ -1,6 +1,6 @@
 //! How allocations end, and what operators see and do.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::{CloseReason, Config, Event, FiveTuple, RelayKind, Reservation, Server};
@@ -55,6 +55,12 @@ impl Server {
     /// Whether a client has an allocation.
     pub fn holds(&self, tuple: &FiveTuple) -> bool {
         self.allocations.contains_key(tuple)
+    }
+
+    /// Whether a stranger at this address may be answered now, for what is decided elsewhere; it
+    /// counts if so.
+    pub fn admits_stranger(&self, ip: IpAddr, now: Instant) -> bool {
+        self.challenges.admit(ip, now)
     }
 
     /// How many allocations there are.

@@ -9,6 +9,7 @@ use tokio::io::{
 };
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Streams;
@@ -52,7 +53,7 @@ impl<'s> Connection<'s> {
         Self { streams, tuple, home, answered: Notify::new() }
     }
 
-    pub(super) async fn serve<S>(mut self, stream: S, first: Vec<u8>) -> Ended
+    pub(super) async fn serve<S>(mut self, stream: S, first: Vec<u8>, deadline: Instant) -> Ended
     where
         S: AsyncRead + AsyncWrite + Send,
     {
@@ -61,7 +62,7 @@ impl<'s> Connection<'s> {
         let mut bytes = first;
         let (mut reader, mut writer) = tokio::io::split(stream);
         if self.streams.links.len() > 1 {
-            match self.first_frame(&mut reader, &mut bytes).await {
+            match self.first_frame(&mut reader, &mut bytes, deadline).await {
                 Ok(named) => self.home = named.unwrap_or(self.home),
                 Err(ended) => return ended,
             }
@@ -72,7 +73,7 @@ impl<'s> Connection<'s> {
         }
         let written = tokio::select! {
             written = self.write_frames(&mut writer, &mut frames) => written,
-            ended = self.read_frames(&mut reader, &mut bytes) => match ended {
+            ended = self.read_frames(&mut reader, &mut bytes, deadline) => match ended {
                 Ended::Closed => Written::Closed,
                 Ended::Cut => Written::Cut,
             },
@@ -101,8 +102,8 @@ impl<'s> Connection<'s> {
         &self,
         reader: &mut R,
         bytes: &mut Vec<u8>,
+        deadline: Instant,
     ) -> Result<Option<usize>, Ended> {
-        let limit = self.streams.limits.greeting;
         loop {
             match stream_frame_length(bytes) {
                 Ok(Some(length)) if length > FRAME_LIMIT => return Err(Ended::Cut),
@@ -113,7 +114,7 @@ impl<'s> Connection<'s> {
                 Ok(_) => {}
                 Err(_) => return Err(Ended::Cut),
             }
-            match tokio::time::timeout(limit, reader.read_buf(bytes)).await {
+            match timeout_at(deadline, reader.read_buf(bytes)).await {
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) => return Err(Ended::Closed),
                 Err(_elapsed) => return Err(Ended::Cut),
@@ -125,15 +126,15 @@ impl<'s> Connection<'s> {
         &self,
         reader: &mut R,
         bytes: &mut Vec<u8>,
+        mut deadline: Instant,
     ) -> Ended {
-        let limits = &self.streams.limits;
-        let mut patience = limits.greeting;
         loop {
             while let Some((length, binds)) = match whole_frames(bytes) {
                 Ok(whole) => whole,
                 Err(NotTurn) => return Ended::Cut,
             } {
-                patience = limits.idle;
+                // Only whole frames count: bytes one at a time would hold a connection for ever.
+                deadline = Instant::now() + self.streams.limits.idle;
                 let answered = self.answered.notified();
                 let rest = bytes.split_off(length);
                 let frames = std::mem::replace(bytes, rest);
@@ -148,7 +149,7 @@ impl<'s> Connection<'s> {
                 }
             }
             bytes.reserve(READ_BUFFER);
-            match tokio::time::timeout(patience, reader.read_buf(bytes)).await {
+            match timeout_at(deadline, reader.read_buf(bytes)).await {
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) => return Ended::Closed,
                 Err(_elapsed) => return Ended::Cut,
@@ -171,7 +172,7 @@ impl<'s> Connection<'s> {
                 writer.write_all(&bytes).await?;
                 if last { writer.flush().await } else { Ok(()) }
             };
-            match tokio::time::timeout(self.streams.limits.stalled, writing).await {
+            match timeout(self.streams.limits.stalled, writing).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Written::Closed,
                 Err(_elapsed) => return Written::Cut,

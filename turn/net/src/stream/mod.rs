@@ -18,6 +18,7 @@ use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,7 +27,7 @@ use crate::config::{Limits, Listener};
 use crate::link::Link;
 use crate::stats::StreamCounters;
 use connection::Connection;
-use seats::Prefixes;
+pub(crate) use seats::{Prefixes, Seat};
 
 /// Breath after a failed accept, which usually means that file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,7 +43,7 @@ pub(crate) struct Streams {
     pub(crate) counters: StreamCounters,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
-    prefixes: Prefixes,
+    pub(crate) prefixes: Prefixes,
     next_thread: AtomicUsize,
 }
 
@@ -104,7 +105,7 @@ impl Streams {
         let _ = stream.set_nodelay(true);
         let Ok(server) = stream.local_addr() else { return };
         let way = (client, SocketAddr::new(server.ip(), bound.port()));
-        let deadline = tokio::time::Instant::now() + self.limits.greeting;
+        let deadline = Instant::now() + self.limits.greeting;
         let greeted = tokio::time::timeout_at(deadline, self.recognise(stream, way, &at)).await;
         let Ok(Some(greeted)) = greeted else {
             self.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
@@ -121,7 +122,7 @@ impl Streams {
                 match tokio::time::timeout_at(deadline, tls.accept(greeted.stream)).await {
                     Ok(Ok(stream)) => {
                         let tuple = FiveTuple { client, server, transport: Transport::Tls };
-                        self.serve(stream, tuple, Vec::new()).await;
+                        self.serve(stream, tuple, Vec::new(), deadline).await;
                     }
                     Ok(Err(_)) | Err(_) => {
                         self.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
@@ -130,7 +131,7 @@ impl Streams {
             }
             transport => {
                 let tuple = FiveTuple { client, server, transport };
-                self.serve(greeted.stream, tuple, Vec::new()).await;
+                self.serve(greeted.stream, tuple, Vec::new(), deadline).await;
             }
         }
     }
@@ -154,14 +155,15 @@ impl Streams {
         at.serves(transport).then_some(Greeted { stream, way, transport })
     }
 
-    /// Serves a connection of which `first` has been read already.
-    pub(crate) async fn serve<S>(&self, stream: S, tuple: FiveTuple, first: Vec<u8>)
+    /// Serves a connection of which `first` has been read already, and which says something whole
+    /// before the deadline.
+    async fn serve<S>(&self, stream: S, tuple: FiveTuple, first: Vec<u8>, deadline: Instant)
     where
         S: AsyncRead + AsyncWrite + Send,
     {
         let home = self.next_thread.fetch_add(1, Ordering::Relaxed) % self.links.len().max(1);
         self.counters.connections.fetch_add(1, Ordering::Relaxed);
-        let ended = Connection::new(self, tuple, home).serve(stream, first).await;
+        let ended = Connection::new(self, tuple, home).serve(stream, first, deadline).await;
         self.counters.connections.fetch_sub(1, Ordering::Relaxed);
         if ended == connection::Ended::Cut {
             self.counters.cut.fetch_add(1, Ordering::Relaxed);
@@ -179,7 +181,8 @@ impl Streams {
                 streams.counters.refused.fetch_add(1, Ordering::Relaxed);
                 return;
             };
-            streams.serve(stream, tuple, first).await;
+            let deadline = Instant::now() + streams.limits.greeting;
+            streams.serve(stream, tuple, first, deadline).await;
         }));
     }
 }

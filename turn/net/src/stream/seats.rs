@@ -6,25 +6,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Connections by network. Only networks that have any are remembered.
 #[derive(Clone, Debug)]
-pub(super) struct Prefixes {
+pub(crate) struct Prefixes {
     taken: Arc<Mutex<HashMap<IpAddr, u32>>>,
     most: u32,
 }
 
 /// A place for one connection; dropping it leaves it to others.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     prefixes: Prefixes,
     prefix: IpAddr,
 }
 
 impl Prefixes {
-    pub(super) fn new(most: u32) -> Self {
+    pub(crate) fn new(most: u32) -> Self {
         Self { taken: Arc::default(), most }
     }
 
     /// A place for a client, if its network has one left.
-    pub(super) fn sit(&self, client: IpAddr) -> Option<Seat> {
+    pub(crate) fn sit(&self, client: IpAddr) -> Option<Seat> {
         let prefix = prefix(client);
         let mut taken = self.lock();
         let count = taken.entry(prefix).or_default();

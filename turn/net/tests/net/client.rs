@@ -136,7 +136,7 @@ impl Client {
         method: Method,
         fill: impl FnOnce(&mut Writer<'_>),
     ) -> Vec<u8> {
-        self.requests += 1;
+        self.requests = self.requests.wrapping_add(1);
         let mut packet = Vec::new();
         let transaction = [self.requests; 12];
         let mut writer = Writer::begin(&mut packet, Class::Request, method, &transaction);

@@ -1,5 +1,6 @@
 //! The relay on real sockets, driven by a client that says exactly what a test wants said.
 
+mod abuse;
 mod allocations;
 mod client;
 mod datagrams;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use rtc_crypto::providers::AwsLcRsProvider;
@@ -12,12 +12,17 @@ use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_shared::TransportProtocol;
 use tokio::net::UdpSocket;
 
+/// How long an answer may take before what was said last is said again.
+const REPEAT: Duration = Duration::from_millis(500);
+
 pub(crate) struct Secured {
     socket: UdpSocket,
     endpoint: Endpoint,
     server: SocketAddr,
     heard: VecDeque<Vec<u8>>,
     open: bool,
+    /// What was said last.
+    flight: Vec<BytesMut>,
     pub(crate) closed: bool,
 }
 
@@ -35,8 +40,15 @@ impl Secured {
         let mut endpoint = Endpoint::new(local, TransportProtocol::UDP, None);
         let connecting = endpoint.connect(Instant::now(), server, Arc::new(config), None);
         connecting.expect("a port to connect to");
-        let heard = VecDeque::new();
-        let mut begun = Self { socket, endpoint, server, heard, open: false, closed: false };
+        let mut begun = Self {
+            socket,
+            endpoint,
+            server,
+            heard: VecDeque::new(),
+            open: false,
+            flight: Vec::new(),
+            closed: false,
+        };
         begun.flush().await;
         begun
     }
@@ -44,7 +56,12 @@ impl Secured {
     pub(crate) async fn connect(server: SocketAddr) -> Self {
         let mut connecting = Self::begin(server).await;
         while !connecting.open {
-            connecting.read().await;
+            // What the network lost is said again, as RFC 6347, section 4.2.4, wants.
+            if tokio::time::timeout(REPEAT, connecting.read()).await.is_err() {
+                for datagram in &connecting.flight {
+                    connecting.socket.send(datagram).await.expect("connected");
+                }
+            }
         }
         connecting
     }
@@ -79,8 +96,13 @@ impl Secured {
     }
 
     async fn flush(&mut self) {
-        while let Some(transmit) = self.endpoint.poll_transmit() {
-            self.socket.send(&transmit.message).await.expect("connected");
+        let transmits = std::iter::from_fn(|| self.endpoint.poll_transmit());
+        let flight: Vec<BytesMut> = transmits.map(|transmit| transmit.message).collect();
+        for datagram in &flight {
+            self.socket.send(datagram).await.expect("connected");
+        }
+        if !flight.is_empty() {
+            self.flight = flight;
         }
     }
 }
