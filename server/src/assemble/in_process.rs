@@ -2,7 +2,7 @@
 
 use confer_inprocess::{MediaEnd, RelayEnd, connect};
 
-use super::relay;
+use super::addresses;
 use crate::config::{Config, Role};
 
 /// Each thread's end of the way; none where it leads nowhere or is turned off.
@@ -23,7 +23,7 @@ impl Ends {
         let (relay, media) = connect(&confer_inprocess::Config {
             relay_threads: turn.thread_count(),
             media_threads: config.rtc.shards.into(),
-            relayed: relay::external_addresses(config),
+            relayed: addresses::external_addresses(config),
             ring_bytes,
         });
         Self { relay, media }

@@ -1,6 +1,7 @@
 //! Puts the parts together, in the order in which each needs the ones before it, and takes them
 //! apart in the opposite order.
 
+mod addresses;
 mod in_process;
 mod media;
 pub(crate) mod relay;
@@ -121,7 +122,7 @@ impl Server {
         let ends = in_process::Ends::of(config);
         let media = Media::start(config, ends.media)?;
         let relay = if config.runs(Role::Turn) {
-            let reached = relay::media_endpoints(config, media.addresses());
+            let reached = addresses::media_endpoints(config, media.addresses());
             let own_secret = secrets.turn.clone();
             let terms = relay::Terms { own_secret, certificate, http: listen, media: reached };
             Some(Relay::start(config, terms, ends.relay).await?)

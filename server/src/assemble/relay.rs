@@ -1,23 +1,25 @@
 //! The relay: how the configuration reads in its words, and what it must keep to itself.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use confer_inprocess::RelayEnd;
-use confer_turn_core::{Behaviour, Credentials, OwnRelays, PeerPolicy, Tenant, Transport};
-use confer_turn_net::{Certificate, Listener, RelayAddress, Running, StartError, TurnHandle};
+use confer_turn_core::{Credentials, PeerPolicy, Tenant};
+use confer_turn_net::{Certificate, Running, StartError, TurnHandle};
 use ipnet::IpNet;
 use tokio::sync::watch;
 
+use super::addresses::{
+    behaviour, everywhere, external_addresses, listeners, media_endpoints, own_relays,
+    relay_addresses,
+};
 use crate::admin::Policies;
 use crate::clock;
-use crate::config::{Config, DatabasePlace, TlsConfig, TurnConfig, TurnTransport};
+use crate::config::{Config, DatabasePlace, TlsConfig, TurnTransport};
 use crate::ports::IceUrls;
 use crate::{interfaces, secrets};
 
-/// The port of STUN and TURN (RFC 8656, section 17).
-const PORT: u16 = 3478;
 /// How long a name of our own services may take to resolve.
 const RESOLVING: Duration = Duration::from_secs(2);
 /// Where clouds answer their guests with credentials. Never a peer, whatever is allowed.
@@ -266,84 +268,6 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-fn listeners(config: &Config, certificate: bool) -> Vec<Listener> {
-    let turn = &config.turn;
-    let transports: Vec<Transport> = turn
-        .transports
-        .iter()
-        .map(|transport| Transport::from(*transport))
-        .filter(|transport| certificate || !matches!(transport, Transport::Tls | Transport::Dtls))
-        .collect();
-    let addresses = match turn.listen.as_slice() {
-        [] => everywhere(),
-        configured => configured.to_vec(),
-    };
-    let listener = |address| Listener { address, transports: transports.clone() };
-    addresses.into_iter().map(listener).collect()
-}
-
-/// A socket has one family, and not every host has both.
-fn everywhere() -> Vec<SocketAddr> {
-    let all: [IpAddr; 2] = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
-    let has = |ip: &IpAddr| UdpSocket::bind((*ip, 0)).is_ok();
-    all.into_iter().filter(has).map(|ip| SocketAddr::new(ip, PORT)).collect()
-}
-
-fn relay_addresses(config: &Config) -> Vec<RelayAddress> {
-    let external = external_addresses(config);
-    let bind = |external: &IpAddr| {
-        let same = |ip: &&IpAddr| ip.is_ipv4() == external.is_ipv4();
-        let all: IpAddr = match external {
-            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        config.turn.relay_addresses.iter().find(same).copied().unwrap_or(all)
-    };
-    external
-        .iter()
-        .map(|external| RelayAddress { bind: bind(external), external: *external })
-        .collect()
-}
-
-/// Relayed addresses as peers see them: at most one of each family.
-pub(super) fn external_addresses(config: &Config) -> Vec<IpAddr> {
-    let turn = &config.turn;
-    let real = |ip: &&IpAddr| !ip.is_unspecified();
-    let chosen: Vec<IpAddr> = turn.external_addresses.clone();
-    let bound: Vec<IpAddr> = turn.relay_addresses.iter().filter(real).copied().collect();
-    let announced = config.rtc.announce.clone();
-    let found = [chosen, bound, announced].into_iter().find(|addresses| !addresses.is_empty());
-    let mut found = found.unwrap_or_else(interfaces::addresses);
-    // Loopback helps nobody where there is something better.
-    if found.iter().any(|ip| !ip.is_loopback()) {
-        found.retain(|ip| !ip.is_loopback());
-    }
-    let of = |v4: bool| found.iter().find(|ip| ip.is_ipv4() == v4).copied();
-    [of(true), of(false)].into_iter().flatten().collect()
-}
-
-/// Where two clients of this relay meet, if the operator has named it; on loopback they need not.
-fn own_relays(turn: &TurnConfig) -> Option<OwnRelays> {
-    let named = match turn.external_addresses.as_slice() {
-        [] => &turn.relay_addresses,
-        external => external,
-    };
-    let addresses: Vec<IpAddr> =
-        named.iter().filter(|ip| !ip.is_unspecified() && !ip.is_loopback()).copied().collect();
-    (!addresses.is_empty()).then(|| OwnRelays { addresses, ports: turn.relay_ports.clone() })
-}
-
-/// Behaviour discovery needs two addresses with the same two ports (RFC 5780, section 3).
-fn behaviour(listen: &[SocketAddr]) -> Option<Behaviour> {
-    let (first, rest) = listen.split_first()?;
-    let port = rest.iter().find(|at| at.ip() == first.ip())?.port();
-    let ip = rest.iter().find(|at| at.ip() != first.ip() && at.is_ipv4() == first.is_ipv4())?.ip();
-    let at = |ip, port| SocketAddr::new(ip, port);
-    let addresses = [[*first, at(first.ip(), port)], [at(ip, first.port()), at(ip, port)]];
-    let served = addresses.iter().flatten().all(|address| listen.contains(address));
-    (served && !first.ip().is_unspecified()).then_some(Behaviour { addresses })
-}
-
 /// The host and port of a URL, unless it is a Unix socket's.
 fn endpoint(url: &str, default_port: u16) -> Option<(String, u16)> {
     let (_, rest) = url.split_once("://")?;
@@ -363,22 +287,6 @@ fn endpoint(url: &str, default_port: u16) -> Option<(String, u16)> {
     (!host.is_empty() && !host.starts_with('%')).then(|| (host.to_owned(), port))
 }
 
-/// Where the media plane is reached, which the relay always permits.
-pub(super) fn media_endpoints(config: &Config, bound: &[SocketAddr]) -> BTreeSet<SocketAddr> {
-    let announced: Vec<IpAddr> = match config.rtc.announce.as_slice() {
-        [] => interfaces::addresses(),
-        announce => announce.to_vec(),
-    };
-    let at = |address: &SocketAddr| {
-        let ips = match (address.ip().is_unspecified(), config.rtc.announce.is_empty()) {
-            (false, true) => vec![address.ip()],
-            (true, _) | (false, false) => announced.clone(),
-        };
-        ips.into_iter().map(|ip| SocketAddr::new(ip, address.port())).collect::<Vec<_>>()
-    };
-    bound.iter().flat_map(at).map(canonical).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -390,16 +298,5 @@ mod tests {
         assert_eq!(found("redis://[2001:db8::1]:7000"), Some(("2001:db8::1".to_owned(), 7000)));
         assert_eq!(found("postgres://%2Fvar%2Frun/x"), None);
         assert_eq!(found("postgres:///x?host=/run"), None);
-    }
-
-    #[test]
-    fn two_addresses_with_two_ports_each_turn_on_behaviour_discovery() {
-        let at = |text: &str| text.parse::<SocketAddr>().expect("a literal");
-        let mut listen: Vec<SocketAddr> =
-            ["192.0.2.1:3478", "192.0.2.1:3479", "192.0.2.2:3478"].map(at).into();
-        assert_eq!(behaviour(&listen), None);
-        listen.push(at("192.0.2.2:3479"));
-        let found = behaviour(&listen).expect("all four are served");
-        assert_eq!(found.addresses[1][1], at("192.0.2.2:3479"));
     }
 }

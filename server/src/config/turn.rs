@@ -65,12 +65,14 @@ section! {
         /// When it is not set: the host of `public-url`, else the first external address.
         host: Option<String> = None,
 
-        /// Addresses of this host that packets are relayed from, at most one of each family.
+        /// Addresses of this host that packets are relayed from.
         ///
-        /// When the list is empty: all.
+        /// Of several of one family it is the one where a client came in, else the first. When the
+        /// list is empty: all.
         relay_addresses: Vec<IpAddr> = Vec::new(),
 
-        /// The same as peers see them, at most one of each family.
+        /// The same as peers see them: at most one of each family, or one for each of
+        /// `relay-addresses` in the same order.
         ///
         /// Set it behind one-to-one NAT, as clouds do it. Clients of this relay may reach each other
         /// at the addresses named here, also at private ones. When the list is empty:
@@ -261,8 +263,7 @@ impl TurnSection {
             let problem = format!("`{url}` must begin with turn: or turns: (RFC 7065)");
             return Err(ConfigError::Unusable { key: "turn.urls", problem });
         }
-        one_per_family("turn.relay-addresses", &self.relay_addresses)?;
-        one_per_family("turn.external-addresses", &self.external_addresses)?;
+        one_for_each(&self.relay_addresses, &self.external_addresses)?;
         if self.external_addresses.iter().any(IpAddr::is_unspecified) {
             let problem = "0.0.0.0 and :: cannot be sent to; name real addresses".to_owned();
             return Err(ConfigError::Unusable { key: "turn.external-addresses", problem });
@@ -355,11 +356,18 @@ impl TurnSection {
     }
 }
 
-fn one_per_family(key: &'static str, addresses: &[IpAddr]) -> Result<(), ConfigError> {
-    let v4 = addresses.iter().filter(|address| address.is_ipv4()).count();
-    if v4 > 1 || addresses.len() - v4 > 1 {
-        let problem = "at most one IPv4 and one IPv6 address".to_owned();
-        return Err(ConfigError::Unusable { key, problem });
+/// Several interfaces cannot share one external address: two clients would get the same port of it.
+fn one_for_each(relay: &[IpAddr], external: &[IpAddr]) -> Result<(), ConfigError> {
+    for v4 in [true, false] {
+        let count = |list: &[IpAddr]| list.iter().filter(|ip| ip.is_ipv4() == v4).count();
+        let (relay, external) = (count(relay), count(external));
+        if relay.max(external) > 1 && external > 0 && relay != external {
+            let family = if v4 { "IPv4" } else { "IPv6" };
+            let problem = format!(
+                "{external} of {family} for {relay} in turn.relay-addresses; name one for each"
+            );
+            return Err(ConfigError::Unusable { key: "turn.external-addresses", problem });
+        }
     }
     Ok(())
 }

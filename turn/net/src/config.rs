@@ -18,7 +18,8 @@ const MOST_THREADS: usize = 256;
 pub struct Config {
     /// Where clients reach it.
     pub listen: Vec<Listener>,
-    /// Where relayed addresses are opened, at most one per family.
+    /// Where relayed addresses are opened. Of several of one family it is the one where the client
+    /// reached this server, else the first.
     pub relay: Vec<RelayAddress>,
     /// Ports of relayed addresses.
     pub relay_ports: RangeInclusive<u16>,

@@ -169,8 +169,7 @@ impl Host for Relays {
     }
 
     fn open_relay(&mut self, request: RelayRequest) -> Option<RelaySocket> {
-        let of_family = |ip: IpAddr| Family::of(ip) == request.family;
-        let address = self.addresses.iter().find(|address| of_family(address.external)).copied()?;
+        let address = chosen(&self.addresses, request.family, request.server)?;
         let (first, last) = (*self.ports.start(), *self.ports.end());
         let (this, threads) = self.share;
         let fits = |port: u16| {
@@ -199,5 +198,34 @@ impl Host for Relays {
             .filter(|port| fits(*port))
             .take(usize::from(SCAN_TRIES))
             .find_map(|port| self.try_port(address, request, port))
+    }
+}
+
+/// Where to relay for a client that came in at `server`.
+fn chosen(addresses: &[RelayAddress], family: Family, server: IpAddr) -> Option<RelayAddress> {
+    let mut fitting = addresses.iter().filter(|address| Family::of(address.external) == family);
+    let here = |address: &&RelayAddress| address.bind == server || address.external == server;
+    fitting.clone().find(here).or_else(|| fitting.next()).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_relayed_on_the_interface_where_it_came_in() {
+        let ip = |text: &str| text.parse::<IpAddr>().expect("a literal");
+        let at = |bind, external| RelayAddress { bind: ip(bind), external: ip(external) };
+        let addresses = [
+            at("10.0.0.5", "203.0.113.5"),
+            at("10.1.0.5", "203.0.113.6"),
+            at("2001:db8::5", "2001:db8::5"),
+        ];
+        let found = |family, server| chosen(&addresses, family, ip(server)).map(|one| one.external);
+        assert_eq!(found(Family::V4, "10.1.0.5"), Some(ip("203.0.113.6")));
+        assert_eq!(found(Family::V4, "203.0.113.6"), Some(ip("203.0.113.6")));
+        assert_eq!(found(Family::V4, "2001:db8::5"), Some(ip("203.0.113.5")));
+        assert_eq!(found(Family::V6, "10.1.0.5"), Some(ip("2001:db8::5")));
+        assert_eq!(chosen(&addresses[..2], Family::V6, ip("10.1.0.5")), None);
     }
 }

@@ -1,5 +1,6 @@
 //! Allocate (RFC 8656, section 7).
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
@@ -25,6 +26,8 @@ struct Wish {
     family: Family,
     also_v6: bool,
     port: PortWish,
+    /// Where the client reached us.
+    server: IpAddr,
     /// Names a port that was kept for this.
     token: Option<[u8; 8]>,
 }
@@ -162,7 +165,8 @@ impl Server {
             Some(EvenPort::Alone) => PortWish::Even,
             Some(EvenPort::AndReserveNext) => PortWish::EvenAndNext,
         };
-        Ok(Wish { kind, family, also_v6, port, token })
+        let server = request.tuple.server.ip();
+        Ok(Wish { kind, family, also_v6, port, server, token })
     }
 
     /// Notes one more allocation, in the place of the port that was kept for it if one was.
@@ -215,8 +219,8 @@ impl Server {
             relayed.set(kept.ok_or(Refusal(code::INSUFFICIENT_CAPACITY))?.relayed);
             return Ok((relayed, None));
         }
-        let mut open =
-            |family| host.open_relay(RelayRequest { family, kind: wish.kind, port: wish.port });
+        let Wish { kind, port, server, .. } = *wish;
+        let mut open = |family| host.open_relay(RelayRequest { family, kind, port, server });
         let first = open(wish.family);
         let second = if wish.also_v6 { open(Family::V6) } else { None };
         // Half of a dual allocation is better than none (section 7.2).

@@ -60,6 +60,8 @@ pub struct RelayRequest {
     pub family: Family,
     pub kind: RelayKind,
     pub port: PortWish,
+    /// Where the client reached this server, which may tell the interface to relay on.
+    pub server: IpAddr,
 }
 
 /// Which port a relayed address shall have.

@@ -150,11 +150,13 @@ impl Relay {
             if port == PortWish::EvenAndNext && self.reservations.len() >= world::RESERVATIONS {
                 return Err(508);
             }
-            let first = self.ports.open_relay(RelayRequest { family, kind, port });
+            // There is one interface here.
+            let server = std::net::Ipv4Addr::UNSPECIFIED.into();
+            let first = self.ports.open_relay(RelayRequest { family, kind, port, server });
             relayed.extend(first.map(|socket| socket.relayed));
             if ask.additional.is_some() {
                 let family = Family::V6;
-                let second = self.ports.open_relay(RelayRequest { family, kind, port });
+                let second = self.ports.open_relay(RelayRequest { family, kind, port, server });
                 relayed.extend(second.map(|socket| socket.relayed));
                 missing = match (first, second) {
                     (None, Some(_)) => Some(1),

@@ -1,14 +1,14 @@
 //! Clients over UDP: both families, bursts, several threads.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use confer_turn_core::message::{Class, Method, Writer, attribute};
-use confer_turn_net::Transport;
+use confer_turn_net::{Listener, RelayAddress, Transport};
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::UdpSocket;
 
 use crate::client::{Answer, Client, Way, channel_data, udp, udp6};
-use crate::support::{PATIENCE, V4, V6, echo, relay};
+use crate::support::{ALL, PATIENCE, V4, V6, echo, relay};
 
 #[tokio::test]
 async fn clients_and_peers_of_both_families_reach_each_other() {
@@ -100,6 +100,24 @@ async fn packets_that_must_not_be_fragmented_are_sent_too() {
     client.send(&packet).await;
     let data = Answer(client.hear().await);
     assert_eq!(data.attribute(attribute::DATA).as_deref(), Some(&b"whole"[..]));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_gets_a_relayed_address_of_the_interface_where_it_came_in() {
+    let interfaces = [V4, IpAddr::from([127, 0, 0, 2])];
+    let (handle, running) = relay(|config| {
+        config.listen = interfaces
+            .map(|ip| Listener { address: SocketAddr::new(ip, 0), transports: ALL.to_vec() })
+            .to_vec();
+        config.relay = interfaces.map(|ip| RelayAddress { bind: ip, external: ip }).to_vec();
+    })
+    .await;
+    for (place, ip) in interfaces.into_iter().enumerate() {
+        let server = handle.listening()[place];
+        let mut client = Client::connect_to(server, Transport::Udp, &[]).await;
+        assert_eq!(client.allocate().await.ip(), ip);
+    }
     running.stop().await;
 }
 

@@ -1,0 +1,152 @@
+//! Where the relay listens, where it relays, and how others see both.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use confer_turn_core::{Behaviour, OwnRelays, Transport};
+use confer_turn_net::{Listener, RelayAddress};
+
+use crate::config::{Config, TurnConfig};
+use crate::interfaces;
+
+/// The port of STUN and TURN (RFC 8656, section 17).
+const PORT: u16 = 3478;
+
+pub(super) fn listeners(config: &Config, certificate: bool) -> Vec<Listener> {
+    let turn = &config.turn;
+    let transports: Vec<Transport> = turn
+        .transports
+        .iter()
+        .map(|transport| Transport::from(*transport))
+        .filter(|transport| certificate || !matches!(transport, Transport::Tls | Transport::Dtls))
+        .collect();
+    let addresses = match turn.listen.as_slice() {
+        [] => everywhere(),
+        configured => configured.to_vec(),
+    };
+    let listener = |address| Listener { address, transports: transports.clone() };
+    addresses.into_iter().map(listener).collect()
+}
+
+/// A socket has one family, and not every host has both.
+pub(super) fn everywhere() -> Vec<SocketAddr> {
+    let all: [IpAddr; 2] = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+    let has = |ip: &IpAddr| UdpSocket::bind((*ip, 0)).is_ok();
+    all.into_iter().filter(has).map(|ip| SocketAddr::new(ip, PORT)).collect()
+}
+
+/// Where packets are relayed from, and what peers see instead. Several of one family belong to
+/// interfaces of their own, in the order in which they were named.
+pub(super) fn relay_addresses(config: &Config) -> Vec<RelayAddress> {
+    paired(&config.turn.relay_addresses, &external_addresses(config))
+}
+
+fn paired(bound: &[IpAddr], external: &[IpAddr]) -> Vec<RelayAddress> {
+    let [mut v4, mut v6] = [true, false].map(|wanted| {
+        let of_family = move |ip: &&IpAddr| ip.is_ipv4() == wanted;
+        bound.iter().filter(of_family).copied()
+    });
+    let pair = |external: &IpAddr| {
+        let bind = match external {
+            IpAddr::V4(_) => v4.next().unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+            IpAddr::V6(_) => v6.next().unwrap_or(Ipv6Addr::UNSPECIFIED.into()),
+        };
+        RelayAddress { bind, external: *external }
+    };
+    external.iter().map(pair).collect()
+}
+
+/// Relayed addresses as peers see them. Those that nobody named are at most one of each family.
+pub(super) fn external_addresses(config: &Config) -> Vec<IpAddr> {
+    let turn = &config.turn;
+    if !turn.external_addresses.is_empty() {
+        return turn.external_addresses.clone();
+    }
+    if turn.relay_addresses.iter().any(|ip| !ip.is_unspecified()) {
+        let real = |ip: &&IpAddr| !ip.is_unspecified();
+        return turn.relay_addresses.iter().filter(real).copied().collect();
+    }
+    let mut found = match config.rtc.announce.as_slice() {
+        [] => interfaces::addresses(),
+        announced => announced.to_vec(),
+    };
+    // Loopback helps nobody where there is something better.
+    if found.iter().any(|ip| !ip.is_loopback()) {
+        found.retain(|ip| !ip.is_loopback());
+    }
+    let of = |v4: bool| found.iter().find(|ip| ip.is_ipv4() == v4).copied();
+    [of(true), of(false)].into_iter().flatten().collect()
+}
+
+/// Where two clients of this relay meet, if the operator has named it; on loopback they need not.
+pub(super) fn own_relays(turn: &TurnConfig) -> Option<OwnRelays> {
+    let named = match turn.external_addresses.as_slice() {
+        [] => &turn.relay_addresses,
+        external => external,
+    };
+    let addresses: Vec<IpAddr> =
+        named.iter().filter(|ip| !ip.is_unspecified() && !ip.is_loopback()).copied().collect();
+    (!addresses.is_empty()).then(|| OwnRelays { addresses, ports: turn.relay_ports.clone() })
+}
+
+/// Behaviour discovery needs two addresses with the same two ports (RFC 5780, section 3).
+pub(super) fn behaviour(listen: &[SocketAddr]) -> Option<Behaviour> {
+    let (first, rest) = listen.split_first()?;
+    let port = rest.iter().find(|at| at.ip() == first.ip())?.port();
+    let ip = rest.iter().find(|at| at.ip() != first.ip() && at.is_ipv4() == first.is_ipv4())?.ip();
+    let at = |ip, port| SocketAddr::new(ip, port);
+    let addresses = [[*first, at(first.ip(), port)], [at(ip, first.port()), at(ip, port)]];
+    let served = addresses.iter().flatten().all(|address| listen.contains(address));
+    (served && !first.ip().is_unspecified()).then_some(Behaviour { addresses })
+}
+
+/// Where the media plane is reached, which the relay always permits.
+pub(super) fn media_endpoints(config: &Config, bound: &[SocketAddr]) -> BTreeSet<SocketAddr> {
+    let announced: Vec<IpAddr> = match config.rtc.announce.as_slice() {
+        [] => interfaces::addresses(),
+        announce => announce.to_vec(),
+    };
+    let at = |address: &SocketAddr| {
+        let ips = match (address.ip().is_unspecified(), config.rtc.announce.is_empty()) {
+            (false, true) => vec![address.ip()],
+            (true, _) | (false, false) => announced.clone(),
+        };
+        ips.into_iter().map(|ip| SocketAddr::new(ip, address.port())).collect::<Vec<_>>()
+    };
+    bound.iter().flat_map(at).map(|at| SocketAddr::new(at.ip().to_canonical(), at.port())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_addresses_with_two_ports_each_turn_on_behaviour_discovery() {
+        let at = |text: &str| text.parse::<SocketAddr>().expect("a literal");
+        let mut listen: Vec<SocketAddr> =
+            ["192.0.2.1:3478", "192.0.2.1:3479", "192.0.2.2:3478"].map(at).into();
+        assert_eq!(behaviour(&listen), None);
+        listen.push(at("192.0.2.2:3479"));
+        let found = behaviour(&listen).expect("all four are served");
+        assert_eq!(found.addresses[1][1], at("192.0.2.2:3479"));
+    }
+
+    #[test]
+    fn every_interface_has_its_own_external_address() {
+        let ips = |texts: &[&str]| -> Vec<IpAddr> {
+            texts.iter().map(|text| text.parse().expect("a literal")).collect()
+        };
+        let pairs = |bound: &[&str], external: &[&str]| -> Vec<String> {
+            let found = paired(&ips(bound), &ips(external));
+            found.iter().map(|one| format!("{}={}", one.bind, one.external)).collect()
+        };
+        assert_eq!(pairs(&[], &["203.0.113.5"]), ["0.0.0.0=203.0.113.5"]);
+        assert_eq!(
+            pairs(
+                &["10.0.0.5", "2001:db8::5", "10.1.0.5"],
+                &["203.0.113.5", "203.0.113.6", "2001:db8::9"]
+            ),
+            ["10.0.0.5=203.0.113.5", "10.1.0.5=203.0.113.6", "2001:db8::5=2001:db8::9"]
+        );
+    }
+}
