@@ -90,7 +90,7 @@ const ACTING: [&str; 8] =
     ["async-std", "axum", "hyper", "mio", "redis", "reqwest", "sqlx", "tokio"];
 
 /// Other people's media engines: peers for tests, never parts of the product.
-const PEERS: [&str; 3] = ["rtc", "str0m", "webrtc"];
+const PEERS: [&str; 5] = ["rtc", "str0m", "turn", "turn-client-proto", "webrtc"];
 
 /// Crates that exist for tests and never reach the binary.
 const TESTS_ONLY: [&str; 2] = ["confer-headless", "confer-testdb"];

@@ -4,6 +4,7 @@ mod abuse;
 mod allocations;
 mod client;
 mod datagrams;
+mod independent;
 mod limits;
 mod operations;
 mod quotas;
