@@ -66,14 +66,7 @@ pub(super) fn external_addresses(config: &Config) -> Vec<IpAddr> {
         let real = |ip: &&IpAddr| !ip.is_unspecified();
         return turn.relay_addresses.iter().filter(real).copied().collect();
     }
-    let mut found = match config.rtc.announce.as_slice() {
-        [] => interfaces::addresses(),
-        announced => announced.to_vec(),
-    };
-    // Loopback helps nobody where there is something better.
-    if found.iter().any(|ip| !ip.is_loopback()) {
-        found.retain(|ip| !ip.is_loopback());
-    }
+    let found = announced(config);
     let of = |v4: bool| found.iter().find(|ip| ip.is_ipv4() == v4).copied();
     [of(true), of(false)].into_iter().flatten().collect()
 }
@@ -100,12 +93,22 @@ pub(super) fn behaviour(listen: &[SocketAddr]) -> Option<Behaviour> {
     (served && !first.ip().is_unspecified()).then_some(Behaviour { addresses })
 }
 
+/// By which addresses others know this host. Loopback helps nobody where there is something better,
+/// and what is relayed over it does not come from the relayed address that clients know.
+fn announced(config: &Config) -> Vec<IpAddr> {
+    let mut found = match config.rtc.announce.as_slice() {
+        [] => interfaces::addresses(),
+        announced => announced.to_vec(),
+    };
+    if found.iter().any(|ip| !ip.is_loopback()) {
+        found.retain(|ip| !ip.is_loopback());
+    }
+    found
+}
+
 /// Where the media plane is reached, which the relay always permits.
 pub(super) fn media_endpoints(config: &Config, bound: &[SocketAddr]) -> BTreeSet<SocketAddr> {
-    let announced: Vec<IpAddr> = match config.rtc.announce.as_slice() {
-        [] => interfaces::addresses(),
-        announce => announce.to_vec(),
-    };
+    let announced = announced(config);
     let at = |address: &SocketAddr| {
         let ips = match (address.ip().is_unspecified(), config.rtc.announce.is_empty()) {
             (false, true) => vec![address.ip()],
