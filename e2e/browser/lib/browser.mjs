@@ -198,18 +198,16 @@ export class Person {
     return media;
   }
 
-  /** Waits until media travels as `expected` says: what the connection has found, it may better. */
-  async travels(expected) {
-    const found = () => this.page.evaluate(() => window.seen.path());
-    const matches = (now) => Object.entries(expected).every(([key, value]) => now[key] === value);
+  /** Waits until media travels as `wanted` says: a browser may better what it has found first. */
+  async travels(wanted) {
     const deadline = Date.now() + PATIENCE_MS;
-    let now = await found();
-    while (!matches(now)) {
+    let path = await this.page.evaluate(() => window.seen.path());
+    while (!wanted(path)) {
       if (Date.now() > deadline) {
-        throw new Error(`the media of ${this.name} travels otherwise: ${JSON.stringify(now)}`);
+        throw new Error(`the media of ${this.name} travels otherwise: ${JSON.stringify(path)}`);
       }
       await this.page.waitForTimeout(100);
-      now = await found();
+      path = await this.page.evaluate(() => window.seen.path());
     }
   }
 

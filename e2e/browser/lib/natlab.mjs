@@ -19,9 +19,12 @@ const PARTS = ['net', 'server', 'nat-a', 'nat-b', 'host-a', 'host-b'];
 /** What a site lets its people send out: rules of a chain that passes what they do not drop. */
 const FIREWALLS = {
   open: '',
-  'no media': `udp dport ${PORTS.media} counter name refused drop`,
+  'only the web and TURN': `tcp dport ${PORTS.web} accept
+    udp dport ${PORTS.turn} accept
+    counter name refused drop`,
   'no UDP': 'meta l4proto udp counter name refused drop',
-  'only TCP 443': 'tcp dport 443 accept; counter name refused drop',
+  'only TCP 443': `tcp dport 443 accept
+    counter name refused drop`,
 };
 
 /** Why there can be no lab here, and how to get one; `null` where there can be. */

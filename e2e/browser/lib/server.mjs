@@ -108,11 +108,12 @@ export class Server {
     return { status: answer.statusCode, text: (await answer.toArray()).join('') };
   }
 
-  /** The same from inside its namespace, where this process is not. */
+  /** The same from its own machine, where this process is not: metrics are for nobody else. */
   async #getThere(where) {
     const [command, ...args] = within(this.namespace, 'curl');
     const quietly = ['-ks', '--max-time', '5', '-w', '\n%{http_code}'];
-    const asked = [...args, ...quietly, this.url + where];
+    const { protocol, port } = new URL(this.url);
+    const asked = [...args, ...quietly, `${protocol}//127.0.0.1:${port || this.port}${where}`];
     const { stdout } = await promisify(execFile)(command, asked);
     const [, text, status] = stdout.match(/^(.*)\n(\d+)$/s);
     return { status: Number(status), text };

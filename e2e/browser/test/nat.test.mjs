@@ -2,18 +2,21 @@
 // relay and nothing else, without a setting on either side.
 
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Person, startBrowser } from '../lib/browser.mjs';
 import { missing, NatLab, PORTS, SERVER } from '../lib/natlab.mjs';
+import { gathered, meet } from '../lib/peers.mjs';
 import { Server } from '../lib/server.mjs';
 import { email, quantile, record } from '../lib/stage.mjs';
 
 const ROUNDS = 3;
-const FLAGS = ['--ignore-certificate-errors'];
 
 const without = await missing();
 if (without !== null && process.env.CI === 'true') {
-  throw new Error(`the NAT tests have to run here: ${without}`);
+  throw new Error(`the tests with NATs have to run here: ${without}`);
 }
 
 describe('two hosts behind NATs of their own', { skip: without ?? false }, () => {
@@ -24,76 +27,166 @@ describe('two hosts behind NATs of their own', { skip: without ?? false }, () =>
   before(async () => {
     lab = await NatLab.open();
     const hosts = ['host-a', 'host-b'].map((part) => lab.namespace(part));
-    const place = { namespace: lab.namespace('server'), host: SERVER, port: PORTS.web };
-    [server, ...browsers] = await Promise.all([
-      Server.start({ tls: true, place }),
-      ...hosts.map((namespace) => startBrowser({ namespace, flags: FLAGS })),
-    ]);
+    const flags = ['--ignore-certificate-errors'];
+    browsers = await Promise.all(hosts.map((namespace) => startBrowser({ namespace, flags })));
   });
 
   after(async () => {
     await Promise.all((browsers ?? []).map((browser) => browser.close()));
-    await server?.stop();
     await lab?.close();
   });
 
-  async function firewalls(kind) {
-    await Promise.all(['a', 'b'].map((site) => lab.firewall(site, kind)));
+  /** A server as it comes, with nothing but TLS and the port of the web. */
+  async function serve(args = []) {
+    const place = { namespace: lab.namespace('server'), host: SERVER, port: PORTS.web };
+    server = await Server.start({ tls: true, place, args });
   }
 
-  /** Ann at one site calls Ben at the other; how long it took to see her, each time he joined. */
-  async function call({ protocol, name }) {
-    const [ann, ben] = await Promise.all(
-      ['Ann', 'Ben'].map((who, site) => Person.arrive(browsers[site], who, { url: server.url })),
-    );
-    await ann.register(email('Ann'));
-    const room = await ann.createRoom('Behind two NATs');
-    const invite = await ann.invite();
-    await ben.enterAsGuest(invite);
-    await ann.join(room);
+  /** Somebody at each site. */
+  function arrive() {
+    const at = (site, name) => Person.arrive(browsers[site], name, { url: server.url });
+    return Promise.all([at(0, 'Ann'), at(1, 'Ben')]);
+  }
 
-    const times = [];
-    for (let round = 0; round < ROUNDS; round += 1) {
-      if (round > 0) {
-        await ben.leave();
+  async function firewalls(a, b) {
+    await lab.firewall('a', a);
+    await lab.firewall('b', b);
+  }
+
+  describe('in a call', () => {
+    // Browsers keep the first relay that answers, so several transports make several outcomes.
+    for (const { firewall, protocols, args, name } of [
+      {
+        firewall: 'only the web and TURN',
+        protocols: ['udp'],
+        args: ['--set', 'turn.share-http-port=false'],
+        name: 'udp',
+      },
+      { firewall: 'no UDP', protocols: ['tcp', 'tls'], name: 'tcp' },
+      { firewall: 'only TCP 443', protocols: ['tls'], name: 'only_443' },
+    ]) {
+      it(`meet through the relay with the firewall: ${firewall}`, async () => {
+        await firewalls(firewall, firewall);
+        await serve(args);
+        try {
+          await call({ protocols, name });
+        } finally {
+          await server.stop();
+        }
+      });
+    }
+
+    /** They see and hear each other through a relay, and nothing of it takes another way. */
+    async function call({ protocols, name }) {
+      const [ann, ben] = await arrive();
+      await ann.register(email('Ann'));
+      const room = await ann.createRoom('Behind two NATs');
+      await ben.enterAsGuest(await ann.invite());
+      await ann.join(room);
+
+      const times = [];
+      for (let round = 0; round < ROUNDS; round += 1) {
+        if (round > 0) {
+          await ben.leave();
+        }
+        await ben.lobby(room);
+        times.push(await ben.joinAndSee());
       }
-      await ben.lobby(room);
-      times.push(await ben.joinAndSee());
-    }
-    for (const person of [ann, ben]) {
-      const { framesDecoded } = await person.media();
-      // More than two seconds of the fake camera.
-      await person.receives((media) => media.framesDecoded > framesDecoded + 45, 'pictures');
-      await person.receives((media) => media.audioEnergy > 0, 'sound');
-      await person.travels({ type: 'relay', protocol });
-      assert.deepEqual(person.errors, []);
-    }
-    const arrived = await lab.arrived();
-    const refused = await Promise.all([lab.refused('a'), lab.refused('b')]);
-    await Promise.all([ann, ben].map(({ context }) => context.close()));
-    await record({ [`nat.${name}.join_to_first_frame_ms_p50`]: Math.round(quantile(times, 0.5)) });
-    assert.ok(Math.min(...refused) > 0, `a firewall that nothing met: ${refused}`);
-    assert.equal(arrived.media, 0, 'media came to the media plane itself');
-    return arrived;
-  }
+      for (const person of [ann, ben]) {
+        const { framesDecoded } = await person.media();
+        // More than two seconds of the fake camera.
+        await person.receives((media) => media.framesDecoded > framesDecoded + 45, 'pictures');
+        await person.receives((media) => media.audioEnergy > 0, 'sound');
+        await person.travels(
+          ({ type, protocol }) => type === 'relay' && protocols.includes(protocol),
+        );
+        assert.deepEqual(person.errors, []);
+      }
+      const arrived = await lab.arrived();
+      const refused = await Promise.all([lab.refused('a'), lab.refused('b')]);
+      await Promise.all([ann, ben].map(({ context }) => context.close()));
 
-  it('meet through TURN over UDP where media itself may not pass', async () => {
-    await firewalls('no media');
-    const arrived = await call({ name: 'udp', protocol: 'udp' });
-    assert.ok(arrived.turn_udp > 100, JSON.stringify(arrived));
+      await record({
+        [`nat.${name}.join_to_first_frame_ms_p50`]: Math.round(quantile(times, 0.5)),
+      });
+      assert.ok(Math.min(...refused) > 0, `a firewall that nothing met: ${refused}`);
+      const ways = {
+        udp: ['web', 'turn_udp'],
+        tcp: ['web', 'turn_tcp'],
+        // The page, signaling and media on one port.
+        only_443: ['web'],
+      };
+      for (const [way, packets] of Object.entries(arrived)) {
+        assert.equal(packets > 0, ways[name].includes(way), `${way}: ${JSON.stringify(arrived)}`);
+      }
+    }
   });
 
-  it('meet through TURN over TCP where no UDP passes', async () => {
-    await firewalls('no UDP');
-    const arrived = await call({ name: 'tcp', protocol: 'tcp' });
-    assert.equal(arrived.turn_udp, 0);
-    assert.ok(arrived.turn_tcp > 100, JSON.stringify(arrived));
-  });
+  describe("with an app of their own, and confer's relay alone", () => {
+    const STUN = [PORTS.turn, PORTS.turn + 1].map((port) => ({ urls: `stun:${SERVER}:${port}` }));
+    const TURN = [
+      `turn:${SERVER}:${PORTS.turn}?transport=udp`,
+      `turn:${SERVER}:${PORTS.turn}?transport=tcp`,
+      `turns:${SERVER}:${PORTS.web}?transport=tcp`,
+    ];
+    const USER = { username: 'app', credential: 'a password of the app' };
+    let folder;
 
-  it('meet on port 443 where nothing else passes: pages, signaling and media', async () => {
-    await firewalls('only TCP 443');
-    const { web, ...others } = await call({ name: 'only_443', protocol: 'tls' });
-    assert.ok(web > 100);
-    assert.deepEqual(others, { media: 0, turn_udp: 0, turn_tcp: 0, other: 0 });
+    before(async () => {
+      folder = await mkdtemp(path.join(tmpdir(), 'confer-e2e-users-'));
+      const users = path.join(folder, 'users.toml');
+      await writeFile(users, `${USER.username} = "${USER.credential}"\n`);
+      const listen = [PORTS.turn, PORTS.turn + 1].map((port) => `0.0.0.0:${port}`).join(',');
+      const settings = [
+        `turn.users-file=${users}`,
+        `turn.listen=${listen}`,
+        // Clients of the relay meet there although the lab's addresses are not globally routable.
+        `turn.external-addresses=${SERVER}`,
+      ];
+      await serve(['--roles', 'turn', ...settings.flatMap((each) => ['--set', each])]);
+    });
+
+    after(async () => {
+      await server?.stop();
+      await rm(folder, { recursive: true });
+    });
+
+    it('look different to every peer, so that no other way could be found', async () => {
+      await firewalls('open', 'open');
+      for (const person of await arrive()) {
+        const seen = await gathered(person, STUN);
+        const ports = seen.filter(({ type }) => type === 'srflx').map(({ port }) => port);
+        assert.equal(new Set(ports).size, STUN.length, JSON.stringify(seen));
+        await person.context.close();
+      }
+    });
+
+    // Of several relays, browsers keep the first that answers: each gets one that can.
+    for (const [sites, protocols] of [
+      [
+        ['open', 'open'],
+        ['udp', 'udp'],
+      ],
+      [
+        ['no UDP', 'only TCP 443'],
+        ['tcp', 'tls'],
+      ],
+    ]) {
+      it(`exchange data with the firewalls: ${sites.join(' and ')}`, async () => {
+        await firewalls(...sites);
+        const people = await arrive();
+        const servers = protocols.map((last) => {
+          const urls = TURN.slice(0, 1 + ['udp', 'tcp', 'tls'].indexOf(last));
+          return [{ urls, ...USER }];
+        });
+        assert.equal(await meet(people, servers, 100), 100);
+        for (const [site, person] of people.entries()) {
+          await person.travels(
+            ({ type, protocol }) => type === 'relay' && protocol === protocols[site],
+          );
+          await person.context.close();
+        }
+      });
+    }
   });
 });
