@@ -12,7 +12,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { within } from './natlab.mjs';
 
-const BINARY =
+export const BINARY =
   process.env.CONFER_BIN ?? path.resolve(import.meta.dirname, '../../../target/debug/confer');
 
 /** The first start makes a database cluster, which takes its time on a busy machine. */

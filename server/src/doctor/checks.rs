@@ -7,19 +7,14 @@ use std::time::{Duration, Instant};
 use confer_turn_core::client::{Ask, Grant};
 use confer_turn_core::{Family, PeerPolicy};
 
-use super::link::{Carriage, Link};
+use super::link::Link;
 use super::login::{Login, Proof};
 use super::report::{Finding, Outcome, Report, Step};
 use super::target::{Place, Service};
-use super::trouble::{Language, Parcel, Trouble, span};
+use super::trouble::{Language, Trouble, span};
 use super::trust::Trust;
 use super::verdict::{self, Scene, Verdict, explain};
 use super::way::Manner;
-
-/// Payload that fits everywhere, and payload as video has it.
-const SIZES: [usize; 2] = [20, 1200];
-/// The channel that both clients bind (RFC 8656, section 12).
-const CHANNEL: u16 = 0x4000;
 
 /// What is the same for every place.
 pub(crate) struct Practice {
@@ -39,6 +34,8 @@ pub(crate) struct Visit<'a> {
     pub(super) manner: Manner,
     pub(super) began: Instant,
     pub(super) step: Step,
+    /// Where the server sees us.
+    pub(super) seen: Option<SocketAddr>,
     misnamed: bool,
 }
 
@@ -68,6 +65,7 @@ impl<'a> Visit<'a> {
             manner: Manner { alpn: true, lenient: false },
             began: Instant::now(),
             step: Step::Connect,
+            seen: None,
             misnamed: false,
         }
     }
@@ -86,6 +84,7 @@ impl<'a> Visit<'a> {
             return;
         }
         let Some(relayed) = self.allocate(&mut link, proof.as_ref()).await else { return };
+        self.peer(&mut link, relayed).await;
         let other = self.relay(&mut link, relayed, proof.as_ref()).await;
         self.release(link, other).await;
     }
@@ -96,6 +95,7 @@ impl<'a> Visit<'a> {
         match link.ask(Ask::Binding).await {
             Ok(Grant { mapped: Some(seen), .. }) => {
                 self.tell(Outcome::Good, &verdict::mapped(seen, own));
+                self.seen = Some(seen);
                 true
             }
             Ok(_) => self.trouble(&Trouble::Incomplete),
@@ -139,7 +139,7 @@ impl<'a> Visit<'a> {
         None
     }
 
-    fn allocation(&self) -> Ask {
+    pub(super) fn allocation(&self) -> Ask {
         self.practice.family.map_or(Ask::Allocate, Ask::AllocateIn)
     }
 
@@ -172,51 +172,6 @@ impl<'a> Visit<'a> {
         // It expires by itself when this gets lost.
         let _ = link.ask(Ask::Refresh { seconds: 0 }).await;
         true
-    }
-
-    /// Makes a second allocation, and sends packets from each through both to the other. Gives
-    /// the second client, so that it can be ended.
-    async fn relay(
-        &mut self,
-        link: &mut Link,
-        relayed: SocketAddr,
-        proof: Option<&Proof>,
-    ) -> Option<Link> {
-        self.begin(Step::Relay);
-        let mut other = match self.again().await {
-            Ok(way) => Link::new(way, proof, self.practice.patience),
-            Err(trouble) => {
-                self.trouble(&trouble);
-                return None;
-            }
-        };
-        let second = match other.ask(self.allocation()).await {
-            Ok(Grant { relayed: Some(second), .. }) => second,
-            Ok(_) => {
-                self.trouble(&Trouble::Incomplete);
-                return None;
-            }
-            Err(trouble) => {
-                self.trouble(&trouble);
-                return None;
-            }
-        };
-        let mut ends = [(link, second), (&mut other, relayed)];
-        match passed(&mut ends).await {
-            Ok(fastest) => {
-                let [small, large] = SIZES;
-                let says = format!(
-                    "{small} and {large} bytes pass both ways, in Send indications and in a \
-                     channel (one way in {:.2} ms)",
-                    fastest.as_secs_f64() * 1000.0
-                );
-                self.tell(Outcome::Good, &says);
-            }
-            Err(trouble) => {
-                self.trouble(&trouble);
-            }
-        }
-        Some(other)
     }
 
     /// Gives up both allocations, so that nothing is left of the visit.
@@ -267,44 +222,4 @@ impl<'a> Visit<'a> {
         self.report.found(Finding { step, outcome, says, means: None, next: None, took });
         false
     }
-}
-
-/// Sends packets of each size both ways, first in indications and then in channels. Gives the
-/// shortest time that one took.
-async fn passed(ends: &mut [(&mut Link, SocketAddr); 2]) -> Result<Duration, Trouble> {
-    for (link, peer) in ends.iter_mut() {
-        link.ask(Ask::Permit(*peer)).await?;
-    }
-    let mut fastest = Duration::MAX;
-    let mut tag = 0;
-    for in_channel in [false, true] {
-        if in_channel {
-            for (link, peer) in ends.iter_mut() {
-                link.ask(Ask::Bind { channel: CHANNEL, peer: *peer }).await?;
-            }
-        }
-        for (bytes, smaller_arrived) in SIZES.into_iter().zip([false, true]) {
-            for forth in [true, false] {
-                let [one, two] = &mut *ends;
-                let ((from, peer), to) = if forth {
-                    ((&mut *one.0, one.1), &mut *two.0)
-                } else {
-                    ((&mut *two.0, two.1), &mut *one.0)
-                };
-                let carriage = match in_channel {
-                    true => Carriage::Channel(CHANNEL),
-                    false => Carriage::Indication(peer),
-                };
-                // Each payload differs, so that a late one is not taken for the next.
-                tag += 1;
-                match from.pass(carriage, &vec![tag; bytes], to).await? {
-                    Some(took) => fastest = fastest.min(took),
-                    None => {
-                        return Err(Trouble::Lost(Parcel { bytes, in_channel, smaller_arrived }));
-                    }
-                }
-            }
-        }
-    }
-    Ok(fastest)
 }

@@ -16,6 +16,9 @@ pub(super) fn explain(code: u16, alternate: Option<SocketAddr>, scene: &Scene<'_
         400 => failed("the request was not understood")
             .means("The server does not know a part of it, or something on the way rewrites it."),
         401 => unauthorized(scene),
+        403 if scene.step == Step::Peer => {
+            Verdict::skipped("403: the policy does not let the relay reach this machine")
+        }
         403 if scene.step == Step::Relay => refused_peer(scene),
         403 => failed("this user may not relay").next("Look at the policy of the server."),
         420 => failed("the server does not know an attribute that it must know")

@@ -1,8 +1,10 @@
 //! A client of a relay, on its way to it: asks until it is answered, and passes payload on.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use confer_turn_core::client::{Ask, Client, Grant, Heard, Via, channel_data};
+use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
 use super::login::Proof;
@@ -25,7 +27,7 @@ pub(crate) struct Link {
 /// How payload travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Carriage {
-    Indication(std::net::SocketAddr),
+    Indication(SocketAddr),
     Channel(u16),
 }
 
@@ -114,6 +116,50 @@ impl Link {
             }
         }
         Ok(None)
+    }
+
+    /// Lets a socket of this machine send through the relayed address it is connected to, and
+    /// answers it the same way; gives how long there and back took.
+    pub(crate) async fn meet(
+        &mut self,
+        socket: &UdpSocket,
+        payload: &[u8],
+    ) -> Result<Option<Duration>, Trouble> {
+        let patience = self.patience / ATTEMPTS;
+        for _ in 0..ATTEMPTS {
+            let began = Instant::now();
+            let meeting = async {
+                // What ICMP says of an attempt before is no reason to stop.
+                let _ = socket.send(payload).await;
+                let from = self.source_of(payload).await?;
+                let answer = self.client.send(from, payload);
+                self.way.send(&answer).await?;
+                let mut back = vec![0; payload.len() + 1];
+                loop {
+                    if socket.recv(&mut back).await.is_ok_and(|length| back[..length] == *payload) {
+                        return Ok(());
+                    }
+                }
+            };
+            match timeout_at(began + patience, meeting).await {
+                Ok(Ok(())) => return Ok(Some(began.elapsed())),
+                Ok(Err(trouble)) => return Err(trouble),
+                Err(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for payload of a peer without a channel; gives the peer's address.
+    async fn source_of(&mut self, wanted: &[u8]) -> Result<SocketAddr, Trouble> {
+        loop {
+            let frame = self.way.hear().await?;
+            if let Heard::Data { via: Via::Indication(peer), payload } = self.client.hear(&frame)
+                && payload == wanted
+            {
+                return Ok(peer);
+            }
+        }
     }
 
     /// Waits for payload, carried in the same manner.

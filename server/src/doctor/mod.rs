@@ -1,7 +1,7 @@
 //! `confer doctor turn`: looks at a relay as its clients do, and says what works, what does not,
 //! what that most likely means, and what to do.
 //!
-//! [`checks`] takes the steps, [`entrance`], [`way`] and [`link`] reach the relay, [`verdict`] and [`codes`] know
+//! [`checks`] and [`payload`] take the steps, [`entrance`], [`way`] and [`link`] reach the relay, [`verdict`] and [`codes`] know
 //! what a failure means (they touch nothing), [`report`] tells it.
 
 mod certificate;
@@ -12,6 +12,7 @@ mod entrance;
 mod layout;
 mod link;
 mod login;
+mod payload;
 mod report;
 mod target;
 mod trouble;

@@ -21,6 +21,7 @@ pub(crate) enum Step {
     Certificate,
     Binding,
     Allocate,
+    Peer,
     Relay,
     Release,
 }
@@ -34,6 +35,7 @@ impl Step {
             Self::Certificate => "certificate",
             Self::Binding => "binding",
             Self::Allocate => "allocate",
+            Self::Peer => "peer",
             Self::Relay => "relay",
             Self::Release => "release",
         }
@@ -283,12 +285,14 @@ impl Report {
 
 /// The word for a place without failures: what was tried decides.
 fn works(checks: &[Finding]) -> &'static str {
-    match checks.iter().find(|check| check.step == Step::Relay).map(|check| check.outcome) {
-        None => "answers",
-        Some(Outcome::Good) => "works",
-        Some(Outcome::Warning | Outcome::Failed | Outcome::Absent | Outcome::Skipped) => {
-            "grants relayed addresses; packets were not tried"
+    let outcome = |step| checks.iter().find(|check| check.step == step).map(|check| check.outcome);
+    match (outcome(Step::Relay), outcome(Step::Peer)) {
+        (None, _) => "answers",
+        (Some(Outcome::Good), Some(Outcome::Warning)) => {
+            "works, though packets of peers do not reach it unasked"
         }
+        (Some(Outcome::Good), _) => "works",
+        (Some(_), _) => "grants relayed addresses; packets were not tried",
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) enum Trouble {
     ClockAhead,
     /// A success without what was asked for.
     Incomplete,
+    /// Packets of a plain socket do not get to the relayed address and back.
+    Unreached,
     /// The relay took packets for itself, and they did not arrive.
     Lost(Parcel),
     /// What the operating system says.

@@ -52,6 +52,10 @@ impl Verdict {
         Self::new(Outcome::Warning, says)
     }
 
+    pub(super) fn skipped(says: impl Into<String>) -> Self {
+        Self::new(Outcome::Skipped, says)
+    }
+
     pub(super) fn failed(says: impl Into<String>) -> Self {
         Self::new(Outcome::Failed, says)
     }
@@ -136,13 +140,14 @@ pub(crate) fn explain(trouble: &Trouble, scene: &Scene<'_>) -> Verdict {
             .next("Look at the server's certificate and TLS versions (1.2 or 1.3)."),
         Trouble::CredentialsWanted { realm } => {
             let says = format!("credentials are wanted (realm {realm:?}); none were given");
-            Verdict::new(Outcome::Skipped, says)
+            Verdict::skipped(says)
                 .next("Give --user with --password-file, or --secret-file, to look further.")
         }
         Trouble::Code { code, alternate } => codes::explain(*code, *alternate, scene),
         Trouble::ClockAhead => codes::clock_ahead(),
         Trouble::Incomplete => Verdict::failed("granted, but the answer names no address")
             .means("The server breaks RFC 8656, or something on the way rewrites what it says."),
+        Trouble::Unreached => unreached(scene),
         Trouble::Lost(parcel) => lost(*parcel, scene),
         Trouble::System(why) => Verdict::failed(why.clone()),
     }
@@ -289,6 +294,22 @@ pub(crate) fn good_certificate(shown: &Shown, now: u64) -> Verdict {
         return Verdict::warning(says).next("Renew it now; confer takes a new file up by itself.");
     }
     Verdict::good(says)
+}
+
+fn unreached(scene: &Scene<'_>) -> Verdict {
+    let says =
+        Verdict::warning("packets of a socket of this machine do not reach the relayed address");
+    if scene.misnamed {
+        return says.means("It is a private address, which leads nowhere from outside.");
+    }
+    says.means(
+        "The relay ports are closed from outside, or this network lets no UDP out. Peers that \
+                the relay sends to first may still answer; calls to others fail.",
+    )
+    .next(
+        "Open UDP for all of `turn.relay-ports` at the server: the host's firewall, and the \
+               cloud's security group.",
+    )
 }
 
 fn lost(parcel: Parcel, scene: &Scene<'_>) -> Verdict {

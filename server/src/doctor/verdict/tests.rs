@@ -176,6 +176,10 @@ fn lost_packets_point_to_ports_or_to_their_size_or_to_a_private_address() {
         let verdict = explain(&trouble, &scene);
         assert_tells(&verdict, Outcome::Failed, &["turn.external-addresses"]);
     }
+    let unreached = nobody("turn:a.example", Step::Peer, &Trouble::Unreached);
+    assert_tells(&unreached, Outcome::Warning, &["turn.relay-ports", "no UDP out"]);
+    let refused = nobody("turn:a.example", Step::Peer, &code(403));
+    assert_tells(&refused, Outcome::Skipped, &["policy"]);
     let private = private_address("relayed at 10.0.0.1:50000".to_owned());
     assert_tells(&private, Outcome::Warning, &["turn.external-addresses", "external-ip"]);
     let open = open_relay("relayed at 192.0.2.7:50000".to_owned());

@@ -57,7 +57,7 @@ fn a_good_relay_is_found_good_on_every_transport_and_nothing_is_left_behind() {
     assert_eq!(code, Some(0), "{text}");
     assert_eq!(about(&text, "binding").len(), 6, "{text}");
     assert!(about(&text, "binding").iter().all(|line| line.contains("no NAT")), "{text}");
-    for step in ["allocate", "relay", "release"] {
+    for step in ["allocate", "peer", "relay", "release"] {
         assert_eq!(about(&text, step).len(), 5, "{text}");
         assert!(about(&text, step).iter().all(|line| line.starts_with("  ok ")), "{text}");
     }
@@ -89,7 +89,7 @@ fn the_report_as_json_has_every_step_with_its_outcome_and_time() {
     assert_eq!(place["url"], udp);
     let checks = place["checks"].as_array().expect("a list");
     let steps: Vec<&str> = checks.iter().filter_map(|check| check["step"].as_str()).collect();
-    assert_eq!(steps, ["binding", "allocate", "relay", "release"]);
+    assert_eq!(steps, ["binding", "allocate", "peer", "relay", "release"]);
     for check in checks {
         assert_eq!(check["outcome"], "good", "{check}");
         assert!(check["milliseconds"].is_f64() && check["says"].is_string(), "{check}");
@@ -204,6 +204,7 @@ fn a_policy_or_a_quota_that_keeps_packets_from_being_tried_is_a_warning() {
     let (udp, file) = (url("turn", &confer, "udp"), secret(&strict));
     let (text, code) = examined(&strict, &[&udp, &file]);
     assert_eq!(code, Some(0), "{text}");
+    assert!(about(&text, "peer")[0].starts_with("  - "), "{text}");
     assert!(about(&text, "relay")[0].starts_with("  warn"), "{text}");
     assert!(text.contains("turn.denied-peers") && text.contains("were not tried."), "{text}");
 
@@ -213,6 +214,29 @@ fn a_policy_or_a_quota_that_keeps_packets_from_being_tried_is_a_warning() {
     let (text, code) = examined(&small, &[&udp, &file]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("turn.allocations-per-user"), "{text}");
+}
+
+#[test]
+fn a_relay_that_names_an_address_it_is_not_at_reaches_neither_us_nor_itself() {
+    let mut alone = Alone::new(&[OWN, "--set=turn.external-addresses=127.0.0.2"]);
+    let confer = alone.setup.start();
+    let (udp, file) = (url("turn", &confer, "udp"), secret(&alone));
+    let (text, code) = examined(&alone, &[&udp, &file, "--timeout=600ms"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(about(&text, "peer")[0].starts_with("  warn"), "{text}");
+    assert!(about(&text, "relay")[0].starts_with("  FAIL"), "{text}");
+    assert!(text.contains("turn.relay-ports") && text.contains("hairpinning"), "{text}");
+}
+
+#[test]
+fn a_relay_that_drains_is_told_with_where_it_sends_its_clients() {
+    let mut alone = Alone::new(&["--set=turn.alternate-server=127.0.0.9:3478"]);
+    let confer = alone.setup.start();
+    assert!(output(alone.setup.command(&["turn", "drain"])).status.success());
+    let (udp, file) = (url("turn", &confer, "udp"), secret(&alone));
+    let (text, code) = examined(&alone, &[&udp, &file]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("confer doctor turn turn:127.0.0.9:3478"), "{text}");
 }
 
 #[test]
