@@ -67,6 +67,7 @@ pub(super) fn terms(config: &Config, tls: Option<TlsAcceptor>, turn: Option<Turn
         header_timeout: config.http.header_timeout,
         max_connections: config.http.max_connections,
         trusted_proxies: config.http.trusted_proxies.clone().into(),
+        proxy_protocol: config.http.proxy_protocol.clone().into(),
     }
 }
 

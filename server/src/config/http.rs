@@ -28,6 +28,12 @@ section! {
         /// else: whoever is listed can pretend to be anybody.
         trusted_proxies: Vec<IpNet> = Vec::new(),
 
+        /// Load balancers whose PROXY protocol header (version 2) is believed, and required.
+        ///
+        /// For those that pass TCP on as it comes, TLS and TURN included; `turn.proxies` is the same
+        /// for the relay's own ports.
+        proxy_protocol: Vec<IpNet> = Vec::new(),
+
         /// Origins of other sites whose pages may use the API and the WebSocket, such as
         /// `https://app.example.org`.
         ///
@@ -62,6 +68,7 @@ pub(crate) struct HttpConfig {
     /// In the order they are tried.
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) proxy_protocol: Vec<IpNet>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) max_body: usize,
     pub(crate) header_timeout: Duration,
@@ -95,6 +102,7 @@ impl HttpSection {
         Ok(HttpConfig {
             listen,
             trusted_proxies: self.trusted_proxies,
+            proxy_protocol: self.proxy_protocol,
             allowed_origins: self.allowed_origins,
             max_body: self.max_body.0,
             header_timeout: self.header_timeout,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use confer_turn_net::proxy::{self, Way};
 use confer_turn_net::{Transport, TurnHandle};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -43,6 +44,8 @@ pub(crate) struct Terms {
     pub(crate) header_timeout: Duration,
     pub(crate) max_connections: usize,
     pub(crate) trusted_proxies: Arc<[IpNet]>,
+    /// Who begins connections with a PROXY header.
+    pub(crate) proxy_protocol: Arc<[IpNet]>,
 }
 
 /// The address of the socket's other end, which may be a proxy's.
@@ -99,9 +102,13 @@ async fn connection(
     let _ = stream.stream.set_nodelay(true);
     let greeted = tokio::time::timeout(terms.header_timeout, greet(stream, peer, &terms));
     match greeted.await {
-        Ok(Ok(Greeted::Plain(stream))) => answer(stream, peer, router, terms, stop).await,
-        Ok(Ok(Greeted::Encrypted(stream))) => answer(stream, peer, router, terms, stop).await,
-        Ok(Ok(Greeted::Relay)) => {}
+        Ok(Ok((Greeted::Plain(stream), client))) => {
+            answer(stream, client, router, terms, stop).await;
+        }
+        Ok(Ok((Greeted::Encrypted(stream), client))) => {
+            answer(stream, client, router, terms, stop).await;
+        }
+        Ok(Ok((Greeted::Relay, _))) => {}
         Ok(Err(error)) => tracing::debug!(%error, %peer, "a connection failed at its beginning"),
         Err(_) => tracing::debug!(%peer, "a connection took too long to begin"),
     }
@@ -115,12 +122,26 @@ enum Greeted {
     Relay,
 }
 
-/// Finds out what a connection speaks, by its first byte and by what TLS agreed on.
-async fn greet(stream: Counted<TcpStream>, peer: SocketAddr, terms: &Terms) -> io::Result<Greeted> {
+/// Finds out where a connection comes from and what it speaks.
+async fn greet(
+    mut stream: Counted<TcpStream>,
+    peer: SocketAddr,
+    terms: &Terms,
+) -> io::Result<(Greeted, SocketAddr)> {
+    let mut way = (peer, stream.stream.local_addr()?);
+    let from = peer.ip().to_canonical();
+    if terms.proxy_protocol.iter().any(|net| net.contains(&from)) {
+        let told = proxy::read(&mut stream).await.map_err(io::Error::other)?;
+        way = told.unwrap_or(way);
+    }
+    Ok((recognise(stream, way, terms).await?, way.0))
+}
+
+/// By the first byte, and by what TLS agreed on.
+async fn recognise(stream: Counted<TcpStream>, way: Way, terms: &Terms) -> io::Result<Greeted> {
     if terms.turn.is_none() && terms.tls.is_none() {
         return Ok(Greeted::Plain(stream));
     }
-    let way = (peer, stream.stream.local_addr()?);
     let mut first = [0];
     if stream.stream.peek(&mut first).await? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -137,7 +158,7 @@ async fn greet(stream: Counted<TcpStream>, peer: SocketAddr, terms: &Terms) -> i
 
 async fn encrypted(
     mut stream: TlsStream<Counted<TcpStream>>,
-    way: (SocketAddr, SocketAddr),
+    way: Way,
     terms: &Terms,
 ) -> io::Result<Greeted> {
     let Some(relay) = &terms.turn else {

@@ -36,3 +36,4 @@ pub use config::{Config, Limits, Listener, RelayAddress, StartError};
 pub use handle::TurnHandle;
 pub use running::{Running, start, start_beside_media};
 pub use stats::{BYTES_BOUNDS, DURATION_BOUNDS, Histogram, StatsSnapshot};
+pub use stream::proxy;

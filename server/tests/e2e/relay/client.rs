@@ -42,6 +42,11 @@ impl Caller {
 
     pub(crate) async fn tcp(server: SocketAddr, user: &str, password: &str) -> Self {
         let stream = TcpStream::connect(server).await.expect("it listens");
+        Self::over(stream, user, password)
+    }
+
+    /// Over a connection that somebody has begun already.
+    pub(crate) fn over(stream: TcpStream, user: &str, password: &str) -> Self {
         let way = Way::Stream(Box::new(stream));
         Self { way, client: Client::new(user, password, rand::random()) }
     }

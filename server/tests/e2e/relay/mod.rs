@@ -1,6 +1,7 @@
 //! The relay of the real binary: alone, beside the rest, on the port of HTTP, and while its
 //! secrets and certificates change.
 
+mod balancer;
 pub(crate) mod client;
 mod doctor;
 mod operating;

@@ -5,7 +5,7 @@
 //! handshake → [`connection`].
 
 mod connection;
-mod proxy;
+pub mod proxy;
 mod seats;
 
 use std::net::SocketAddr;

@@ -17,11 +17,11 @@ const TCP_V4: u8 = 0x11;
 const TCP_V6: u8 = 0x21;
 
 /// From where to where a client connected.
-pub(super) type Way = (SocketAddr, SocketAddr);
+pub type Way = (SocketAddr, SocketAddr);
 
 /// Why a header was not understood.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ProxyError {
+pub enum ProxyError {
     #[error("the connection ended before its PROXY header did")]
     Ended(#[from] std::io::Error),
     #[error("the connection does not begin with a PROXY header of version 2")]
@@ -32,7 +32,7 @@ pub(super) enum ProxyError {
 
 /// Takes the header off a stream. `None` when the load balancer speaks for itself (a health
 /// check) or for something that is not TCP.
-pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Option<Way>, ProxyError> {
+pub async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Option<Way>, ProxyError> {
     let mut head = [0; HEAD];
     stream.read_exact(&mut head).await?;
     let (signature, [command, family, high, low]) = split(&head)?;
