@@ -132,12 +132,15 @@ export class Server {
 
   /** An access token for somebody of an app's own, signed with the server's API key. */
   async mint(...args) {
-    const { stdout } = await promisify(execFile)(
-      BINARY,
-      ['token', 'mint', '--data-dir', this.data, ...args],
-      { env: ownEnvironment() },
-    );
-    return stdout.trim();
+    return (await this.run('token', 'mint', ...args)).trim();
+  }
+
+  /** What one of the operator's commands writes. */
+  async run(...args) {
+    const [group, command, ...rest] = args;
+    const line = [group, command, '--data-dir', this.data, ...rest];
+    const { stdout } = await promisify(execFile)(BINARY, line, { env: ownEnvironment() });
+    return stdout;
   }
 
   async #end(signal) {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { startApp } from '../lib/app.mjs';
+import { PATIENCE_MS } from '../lib/browser.mjs';
 import { openStage, quantile, record } from '../lib/stage.mjs';
 
 /** Leaves of the relays that joining brings only the one that is tested. */
@@ -155,5 +156,85 @@ describe('a call through the relay over TLS', () => {
   it('on the one port that carries HTTPS and the WebSocket too', async () => {
     const url = `turns:127.0.0.1:${ports(stage).shared}?transport=tcp`;
     await meet(stage, app, { url, protocol: 'tls' });
+  });
+});
+
+describe('the relay of a call that goes on', () => {
+  const LIFETIME_S = 8;
+  let stage;
+  let app;
+  let url;
+
+  before(async () => {
+    app = await startApp();
+    const settings = [`http.allowed-origins=${app.url}`, `turn.credential-lifetime=${LIFETIME_S}s`];
+    stage = await openStage({ args: settings.flatMap((each) => ['--set', each]) });
+    url = `turn:127.0.0.1:${ports(stage).relay}?transport=udp`;
+  });
+
+  after(async () => {
+    await stage?.close();
+    await app?.stop();
+  });
+
+  async function annAndBen() {
+    const ann = await join(stage, app, { identity: 'ann', url });
+    const ben = await join(stage, app, { identity: 'ben', room: ann.room, url });
+    for (const { person } of [ann, ben]) {
+      await person.receives((media) => media.framesDecoded > 10, 'pictures');
+    }
+    return [ann.person, ben.person];
+  }
+
+  /** Waits until the relay's figures are as `wanted` says. */
+  async function counts(wanted, what) {
+    const deadline = Date.now() + PATIENCE_MS;
+    let { text } = await stage.server.get('/metrics');
+    while (!wanted(text)) {
+      assert.ok(Date.now() < deadline, `${what}: ${text.match(/^confer_turn_.*$/gm).join('\n')}`);
+      await new Promise((done) => setTimeout(done, 100));
+      ({ text } = await stage.server.get('/metrics'));
+    }
+  }
+
+  it('ends for who is removed, even if the browser holds on to it', async () => {
+    const [ann, ben] = await annAndBen();
+    await ben.page.evaluate(() => {
+      RTCPeerConnection.prototype.close = () => undefined;
+    });
+    await ann.page.evaluate(() => window.room.remove([...window.room.participants.keys()][0]));
+    await counts(
+      (text) =>
+        /^confer_turn_allocations 1$/m.test(text) &&
+        /^confer_turn_closed_total{reason="kicked"} 1$/m.test(text),
+      "Ben's allocation",
+    );
+    await ann.context.close();
+    await ben.context.close();
+  });
+
+  it('outlives its credentials, and is replaced with fresh ones when it is lost', async () => {
+    const [ann, ben] = await annAndBen();
+    const username = () => window.seen.connections.at(-1).getConfiguration().iceServers[0].username;
+    const old = await ann.page.evaluate(username);
+    const [expiry, owner] = old.split(':');
+    await ann.page.waitForFunction((at) => Date.now() > at, (Number(expiry) + 1) * 1_000);
+    const more = async (person) => {
+      const { framesDecoded } = await person.media();
+      await person.receives((media) => media.framesDecoded > framesDecoded + 20, 'more pictures');
+    };
+    await more(ann);
+    await more(ben);
+
+    await stage.server.run('turn', 'kick', owner);
+    await ann.page.waitForFunction(
+      (before) =>
+        window.seen.connections.at(-1).getConfiguration().iceServers[0].username !== before,
+      old,
+    );
+    await more(ann);
+    await more(ben);
+    await ann.travels(({ type, protocol }) => type === 'relay' && protocol === 'udp');
+    assert.deepEqual([ann.errors, ben.errors], [[], []]);
   });
 });
