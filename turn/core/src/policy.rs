@@ -151,6 +151,7 @@ impl PeerPolicy {
 
 /// The address that packets for `ip` reach in the end: IPv4 that is written as or carried in IPv6
 /// is unwrapped until nothing is left to unwrap.
+#[inline]
 pub fn canonical(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,

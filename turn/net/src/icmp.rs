@@ -8,8 +8,6 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
 };
 
-use crate::udp::socket_address;
-
 /// `SO_EE_ORIGIN_ICMP` and `SO_EE_ORIGIN_ICMP6`: others are errors of this host.
 const FROM_NETWORK: [u8; 2] = [2, 3];
 /// "Packet too big" says how big a packet may be, in the four bytes of data.
@@ -43,7 +41,7 @@ pub(crate) fn next(socket: &impl AsFd) -> Option<Option<Report>> {
     let fd = socket.as_fd().as_raw_fd();
     let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control), flags).ok()?;
     // The address of an error is where the packet went, not who complains.
-    let peer = message.address.as_ref().and_then(socket_address);
+    let peer = message.address.as_ref().and_then(address);
     let error = message.cmsgs().ok().and_then(|mut all| {
         all.find_map(|one| match one {
             ControlMessageOwned::Ipv4RecvErr(error, _)
@@ -59,6 +57,11 @@ pub(crate) fn next(socket: &impl AsFd) -> Option<Option<Report>> {
     let too_big = kind == if peer.is_ipv4() { TOO_BIG_V4 } else { TOO_BIG_V6 };
     let data = if too_big { error.ee_info.to_be_bytes() } else { [0; 4] };
     Some(Some(Report { peer, kind, data }))
+}
+
+fn address(raw: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = raw.as_sockaddr_in().map(|v4| SocketAddr::from((v4.ip(), v4.port())));
+    v4.or_else(|| raw.as_sockaddr_in6().map(|v6| SocketAddr::from((v6.ip(), v6.port()))))
 }
 
 #[cfg(test)]

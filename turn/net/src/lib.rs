@@ -4,7 +4,7 @@
 //! threads, each with its own sockets for datagrams and its own `Server` of `confer-turn-core`
 //! that decides; a client stays on one thread, so no packet waits for a lock or another thread.
 //!
-//! The way of a datagram: [`udp`] (batches in) → [`shard`] (whose is it) → [`relaying`] (the core
+//! The way of a datagram: [`udp`] (batches into an [`inbox`]) → [`shard`] (whose is it) → [`relaying`] (the core
 //! decides) → [`run`] (what goes together) → [`udp`] (runs out). Streams are read by tasks of the
 //! runtime, which hand whole frames to a thread ([`stream`]). What is for media
 //! threads of the same process passes no socket ([`in_process`]). Every queue is bounded; what does not
@@ -17,6 +17,7 @@ mod dtls;
 mod handle;
 mod icmp;
 mod in_process;
+mod inbox;
 mod ledger;
 mod link;
 mod queue;

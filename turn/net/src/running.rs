@@ -23,6 +23,7 @@ use crate::config::{Config, Listener, StartError};
 use crate::dtls::Sessions;
 use crate::handle::TurnHandle;
 use crate::in_process::InProcess;
+use crate::inbox::Inbox;
 use crate::ledger::SharedLedger;
 use crate::link::{Link, LinkEnd};
 use crate::relaying::{Io, Relaying, Speaks};
@@ -30,7 +31,7 @@ use crate::relays::Relays;
 use crate::shard::{ALARM_TOKEN, BELL_TOKEN, Shard};
 use crate::stats::Counters;
 use crate::stream::Streams;
-use crate::udp::{Inbox, UdpPort};
+use crate::udp::UdpPort;
 
 /// Events that wait for a slow listener; then it loses the oldest.
 const EVENT_CAPACITY: usize = 1024;

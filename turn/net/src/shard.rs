@@ -23,11 +23,11 @@ use crate::alarm::Alarm;
 use crate::certificate::CertificateStore;
 use crate::config::Limits;
 use crate::dtls::is_dtls;
+use crate::inbox::Inbox;
 use crate::link::{Control, Inbound, Link, LinkEnd};
 use crate::relaying::Relaying;
 use crate::relays::RELAY_TOKEN;
 use crate::stats::add;
-use crate::udp::Inbox;
 
 /// Marks the bell among what a thread waits for; smaller numbers are listeners.
 pub(crate) const BELL_TOKEN: u64 = u64::MAX;
@@ -145,7 +145,7 @@ impl Shard {
         let count = port.receive(&mut self.inbox);
         for at in 0..count {
             let Some(port) = self.relaying.io.listeners.get(index) else { return };
-            let Some(message) = self.inbox.message(at, port) else { continue };
+            let Some(message) = self.inbox.message(at, port.local()) else { continue };
             let (client, server) = (message.source, message.local);
             let tuple = FiveTuple { client, server, transport: Transport::Udp };
             for datagram in self.inbox.datagrams(message) {
@@ -175,7 +175,7 @@ impl Shard {
         let count = port.receive(&mut self.inbox);
         for at in 0..count {
             let Some((_, port)) = self.relaying.io.relays.at(place) else { return };
-            let Some(message) = self.inbox.message(at, port) else { continue };
+            let Some(message) = self.inbox.message(at, port.local()) else { continue };
             for datagram in self.inbox.datagrams(message) {
                 self.relaying.peer(relayed, message.source, datagram, now);
             }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::{DropReason, FiveTuple, Now, RelayKind, Server, Verdict};
+use crate::allocation::Allocation;
 use crate::frame::CHANNEL_HEADER;
 use crate::message::{Attributes, Class, Message, Method, Writer, attribute};
 
@@ -95,14 +96,14 @@ impl Server {
         length: usize,
         now: Instant,
     ) -> Verdict {
-        let Some(allocation) = self.allocations.get(tuple) else {
+        let Some(allocation) = self.allocations.get_mut(tuple) else {
             return Verdict::Drop(DropReason::NoAllocation);
         };
         let Some(peer) = allocation.peer_of(channel, now) else {
             return Verdict::Drop(DropReason::NoChannel);
         };
         let payload = CHANNEL_HEADER..CHANNEL_HEADER + length;
-        self.relay_to(tuple, peer, payload, false, now)
+        relay_to(allocation, peer, payload, false, now)
     }
 
     /// RFC 8656, section 11.2.
@@ -120,10 +121,10 @@ impl Server {
             return Verdict::Drop(DropReason::Unexpected);
         }
         // A permission names no port; a channel's peer was judged with its port when it was bound.
-        let allocation = self.allocations.get(tuple);
-        let tenant =
-            allocation.and_then(|allocation| self.config.credentials.tenant(allocation.tenant));
-        match tenant {
+        let Some(allocation) = self.allocations.get_mut(tuple) else {
+            return Verdict::Drop(DropReason::NoAllocation);
+        };
+        match self.config.credentials.tenant(allocation.tenant) {
             None => return Verdict::Drop(DropReason::NoAllocation),
             Some(tenant) if !tenant.policy.permits(peer) => {
                 return Verdict::Drop(DropReason::PeerDenied);
@@ -132,34 +133,30 @@ impl Server {
         }
         // Both slices are of the same packet: their distance is the offset.
         let start = data.as_ptr() as usize - message.bytes().as_ptr() as usize;
-        self.relay_to(tuple, peer, start..start + data.len(), attributes.dont_fragment, now)
+        relay_to(allocation, peer, start..start + data.len(), attributes.dont_fragment, now)
     }
+}
 
-    fn relay_to(
-        &mut self,
-        tuple: &FiveTuple,
-        peer: SocketAddr,
-        payload: std::ops::Range<usize>,
-        dont_fragment: bool,
-        now: Instant,
-    ) -> Verdict {
-        let Some(allocation) = self.allocations.get_mut(tuple) else {
-            return Verdict::Drop(DropReason::NoAllocation);
-        };
-        let relayed = allocation.relayed.of(super::Family::of(peer.ip()));
-        let (Some(relayed), RelayKind::Udp) = (relayed, allocation.kind) else {
-            return Verdict::Drop(DropReason::NotPermitted);
-        };
-        if !allocation.permits(peer.ip(), now) {
-            return Verdict::Drop(DropReason::NotPermitted);
-        }
-        if !allocation.spend(payload.len(), now) {
-            return Verdict::Drop(DropReason::OverRate);
-        }
-        allocation.traffic.sent_bytes += payload.len() as u64;
-        allocation.traffic.sent_packets += 1;
-        Verdict::ToPeer { relayed, peer, payload, dont_fragment }
+fn relay_to(
+    allocation: &mut Allocation,
+    peer: SocketAddr,
+    payload: std::ops::Range<usize>,
+    dont_fragment: bool,
+    now: Instant,
+) -> Verdict {
+    let relayed = allocation.relayed.of(super::Family::of(peer.ip()));
+    let (Some(relayed), RelayKind::Udp) = (relayed, allocation.kind) else {
+        return Verdict::Drop(DropReason::NotPermitted);
+    };
+    if !allocation.permits(peer.ip(), now) {
+        return Verdict::Drop(DropReason::NotPermitted);
     }
+    if !allocation.spend(payload.len(), now) {
+        return Verdict::Drop(DropReason::OverRate);
+    }
+    allocation.traffic.sent_bytes += payload.len() as u64;
+    allocation.traffic.sent_packets += 1;
+    Verdict::ToPeer { relayed, peer, payload, dont_fragment }
 }
 
 /// Indications need an id of their own that nobody compares.

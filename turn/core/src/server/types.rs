@@ -1,5 +1,6 @@
 //! What goes into the relay and what comes out of it.
 
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -28,11 +29,41 @@ impl Transport {
 }
 
 /// What names an allocation on the client's side (RFC 8656, section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FiveTuple {
     pub client: SocketAddr,
     pub server: SocketAddr,
     pub transport: Transport,
+}
+
+/// In one piece instead of field by field: every packet has this hashed.
+impl Hash for FiveTuple {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let ports = u64::from(self.client.port()) << 16 | u64::from(self.server.port());
+        let rest = ports << 8 | self.transport as u64;
+        let mut key = [0; 40];
+        let length = match (self.client.ip(), self.server.ip()) {
+            (IpAddr::V4(client), IpAddr::V4(server)) => {
+                let ips = u64::from(client.to_bits()) << 32 | u64::from(server.to_bits());
+                key[8..16].copy_from_slice(&ips.to_ne_bytes());
+                16
+            }
+            (client, server) => {
+                key[8..24].copy_from_slice(&bits(client).to_ne_bytes());
+                key[24..].copy_from_slice(&bits(server).to_ne_bytes());
+                key.len()
+            }
+        };
+        key[..8].copy_from_slice(&rest.to_ne_bytes());
+        state.write(&key[..length]);
+    }
+}
+
+fn bits(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => ip.to_bits().into(),
+        IpAddr::V6(ip) => ip.to_bits(),
+    }
 }
 
 /// The time, as a caller read it: steady for lifetimes, wall for what carries a date.
