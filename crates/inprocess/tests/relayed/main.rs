@@ -6,7 +6,9 @@
 #[path = "../../../../sfu/core/tests/simulation/client.rs"]
 #[expect(dead_code, reason = "the simulation uses the rest of it")]
 mod client;
+#[expect(dead_code, reason = "the benchmark uses the rest of it")]
 mod person;
+#[expect(dead_code, reason = "the benchmark uses the rest of it")]
 mod relayed;
 mod support;
 

@@ -10,11 +10,15 @@ use confer_sfu_core::rtp::packet::FixedHeader;
 use confer_sfu_core::rtp::{Pt, RtpTime, SeqNo16, Ssrc};
 use uuid::Uuid;
 
-use crate::client::{Arrived, Client, Line, MID_ID, VP8};
+use crate::client::{Arrived, Client, Line, MID_ID, TRANSPORT_CC_ID, VP8};
 use crate::relayed::Relayed;
 use crate::support::{Media, PATIENCE, Relay};
 
 const ROOM: RoomId = RoomId(Uuid::from_u128(1));
+/// Of each media packet, its tag included.
+pub(crate) const PACKET_BYTES: usize = 1_200;
+/// The tag of AES-GCM (RFC 7714, section 13).
+const SRTP_BYTES: usize = 16;
 /// How long a person listens before looking after timers.
 const TURN: Duration = Duration::from_millis(5);
 
@@ -22,7 +26,8 @@ pub(crate) struct Person {
     id: ParticipantId,
     pub(crate) relayed: Relayed,
     client: Client,
-    sent: u16,
+    sent: u64,
+    pictures: u16,
     /// Media packets that came and could be opened.
     pub(crate) packets: usize,
 }
@@ -57,7 +62,7 @@ impl Person {
                 break;
             }
         }
-        Self { id, relayed, client, sent: 0, packets: 0 }
+        Self { id, relayed, client, sent: 0, pictures: 0, packets: 0 }
     }
 
     /// Does ICE and DTLS, all through the relay.
@@ -67,6 +72,12 @@ impl Person {
             assert!(Instant::now() < end, "no connection");
             self.turn();
         }
+    }
+
+    /// Shows that it is there, whenever it did so last.
+    pub(crate) fn check(&mut self) {
+        self.client.move_to(self.client.address, Instant::now());
+        self.turn();
     }
 
     /// Sends what is to be sent, and hears for a moment.
@@ -85,29 +96,41 @@ impl Person {
 
     /// Publishes a picture of one packet.
     pub(crate) fn publish(&mut self) {
-        self.sent += 1;
-        let fixed = FixedHeader {
-            marker: true,
-            pt: Pt(VP8),
-            seq: SeqNo16(self.sent),
-            timestamp: RtpTime(u32::from(self.sent) * 3_000),
-            ssrc: Ssrc(42),
-            has_extensions: true,
-            has_padding: false,
-        };
-        let mut bytes = fixed.encode().to_vec();
-        let mut block = [0; 32];
-        let mut writer = ExtensionWriter::new(&mut block, false);
-        writer.push(MID_ID, b"0");
-        let length = writer.finish();
-        bytes.extend_from_slice(&block[..length]);
-        // A VP8 keyframe's first bytes, with a picture id (RFC 7741).
-        bytes.extend_from_slice(&[0x90, 0xe0]);
-        bytes.extend_from_slice(&(self.sent | 0x8000).to_be_bytes());
-        bytes.extend_from_slice(&[1, 0x20, 0]);
-        bytes.resize(1_100, 0x5a);
-        self.client.send_rtp(&bytes, u64::from(self.sent));
-        self.send_all();
+        for packet in self.picture(1) {
+            self.relayed.send(&packet);
+        }
+    }
+
+    /// The next picture, in `packets` sealed packets of [`PACKET_BYTES`].
+    pub(crate) fn picture(&mut self, packets: u16) -> Vec<Vec<u8>> {
+        self.pictures += 1;
+        for packet in 0..packets {
+            self.sent += 1;
+            let fixed = FixedHeader {
+                marker: packet + 1 == packets,
+                pt: Pt(VP8),
+                seq: SeqNo16((self.sent & 0xffff) as u16),
+                timestamp: RtpTime(u32::from(self.pictures).wrapping_mul(3_000)),
+                ssrc: Ssrc(42),
+                has_extensions: true,
+                has_padding: false,
+            };
+            let mut bytes = fixed.encode().to_vec();
+            let mut block = [0; 32];
+            let mut writer = ExtensionWriter::new(&mut block, false);
+            writer.push(MID_ID, b"0");
+            writer.push(TRANSPORT_CC_ID, &((self.sent & 0xffff) as u16).to_be_bytes());
+            let length = writer.finish();
+            bytes.extend_from_slice(&block[..length]);
+            // The first bytes of a VP8 keyframe's packets, with a picture id (RFC 7741).
+            let start = if packet == 0 { 0x10 } else { 0 };
+            bytes.extend_from_slice(&[0x80 | start, 0xe0]);
+            bytes.extend_from_slice(&(self.pictures | 0x8000).to_be_bytes());
+            bytes.extend_from_slice(&[1, 0x20, 0]);
+            bytes.resize(PACKET_BYTES - SRTP_BYTES, 0x5a);
+            self.client.send_rtp(&bytes, self.sent);
+        }
+        self.client.outbox.drain(..).collect()
     }
 
     pub(crate) fn leave(&self, media: &Media) {

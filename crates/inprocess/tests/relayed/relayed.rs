@@ -49,6 +49,10 @@ impl Relayed {
         self.ask(Ask::Bind { channel: CHANNEL, peer }).expect("the peer is permitted");
     }
 
+    pub(crate) fn socket(&self) -> &UdpSocket {
+        &self.socket
+    }
+
     pub(crate) fn send(&self, payload: &[u8]) {
         self.socket.send(&channel_data(CHANNEL, payload, false)).expect("connected");
     }

@@ -1,0 +1,260 @@
+//! What a packet costs that passes between relay and media plane: in process, and through sockets on
+//! loopback.
+//!
+//! `cargo bench -p confer-inprocess --bench path`. Results are merged into the JSON object at
+//! `target/bench/summary.json`; `BENCH_SUMMARY` names another file.
+//!
+//! A call with real ICE, DTLS and SRTP: one publisher and twenty subscribers, all of them clients of
+//! the relay over UDP. What is measured is the CPU time of the relaying thread and the media thread,
+//! for everything they do with a packet, per packet that passes between them in either direction:
+//! receiving it from a client, opening, sealing, sending it to a client. The difference between the
+//! two ways is the way itself.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+
+#[path = "../../../sfu/core/benches/support/allocations.rs"]
+#[expect(dead_code, reason = "another benchmark uses the rest of it")]
+mod allocations;
+#[path = "../../../sfu/core/tests/simulation/client.rs"]
+#[expect(dead_code, reason = "the simulation uses the rest of it")]
+mod client;
+#[path = "../tests/relayed/person.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
+mod person;
+#[path = "../tests/relayed/relayed.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
+mod relayed;
+#[path = "../../../sfu/core/benches/support/summary.rs"]
+mod summary;
+#[path = "../tests/relayed/support.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
+mod support;
+
+use std::io::ErrorKind;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use confer_inprocess::connect;
+use confer_turn_core::TenantLimits;
+use confer_turn_core::client::channel_data;
+use quinn_udp::UdpSocketState;
+
+use person::{PACKET_BYTES, Person};
+use relayed::CHANNEL;
+use support::{LOOPBACK, Media, Relay, Wish};
+
+#[global_allocator]
+static ALLOCATOR: allocations::Counting = allocations::Counting;
+
+const SUBSCRIBERS: usize = 20;
+/// Less than it takes until a client that sends no checks counts as gone.
+const SECONDS: u32 = 4;
+const WARM_UP_PICTURES: u16 = 60;
+/// Until what is under way has arrived.
+const SETTLE: Duration = Duration::from_millis(300);
+const CHANNEL_HEADER: usize = 4;
+
+/// What a publisher sends.
+#[derive(Clone, Copy)]
+struct Traffic {
+    name: &'static str,
+    packets_per_picture: u16,
+    pictures_per_second: u32,
+}
+
+const BURSTS: Traffic =
+    Traffic { name: "bursts of 8", packets_per_picture: 8, pictures_per_second: 100 };
+const SINGLE: Traffic =
+    Traffic { name: "single", packets_per_picture: 1, pictures_per_second: 400 };
+
+struct Measured {
+    packets: u64,
+    relay_micros: f64,
+    media_micros: f64,
+    allocations: f64,
+    arrived: f64,
+}
+
+fn main() {
+    let is_test = std::env::args().any(|argument| argument == "--test");
+    let (subscribers, seconds) = if is_test { (2, 1) } else { (SUBSCRIBERS, SECONDS) };
+    summary::print_machine();
+    println!(
+        "{:>12} {:>12} {:>10} {:>10} {:>10} {:>10} {:>14} {:>9}",
+        "way", "traffic", "packets", "µs/packet", "relay", "media", "allocs/packet", "arrived"
+    );
+    let mut figures = Vec::new();
+    for (traffic, keys) in [
+        (BURSTS, ["turn.inprocess_us_per_packet", "turn.loopback_us_per_packet"]),
+        (SINGLE, ["turn.inprocess_us_per_packet_single", "turn.loopback_us_per_packet_single"]),
+    ] {
+        for (is_in_process, key) in [true, false].into_iter().zip(keys) {
+            let measured = measure(is_in_process, traffic, subscribers, seconds);
+            let micros = measured.relay_micros + measured.media_micros;
+            println!(
+                "{:>12} {:>12} {:>10} {:>10.3} {:>10.3} {:>10.3} {:>14.4} {:>8.1}%",
+                if is_in_process { "in process" } else { "loopback" },
+                traffic.name,
+                measured.packets,
+                micros,
+                measured.relay_micros,
+                measured.media_micros,
+                measured.allocations,
+                measured.arrived * 100.0,
+            );
+            figures.push((key, micros));
+            if is_in_process && traffic.packets_per_picture > 1 {
+                figures.push(("turn.inprocess_allocs_per_packet", measured.allocations));
+            }
+        }
+    }
+    if !is_test {
+        summary::merge(&figures);
+    }
+}
+
+fn measure(is_in_process: bool, traffic: Traffic, subscribers: usize, seconds: u32) -> Measured {
+    let (relay_ends, media_ends) = if is_in_process {
+        let relayed = vec![LOOPBACK];
+        connect(&confer_inprocess::Config { relayed, ..Default::default() })
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    let mut media = Media::start(LOOPBACK, media_ends);
+    let limits = TenantLimits { allocations_per_user: u32::MAX, ..TenantLimits::default() };
+    let wish = Wish { external: LOOPBACK, limits, ..Wish::to(media.candidate()) };
+    let relay = Relay::start(wish, relay_ends);
+    let mut publisher = Person::join(&relay, &mut media, "ann", true);
+    let mut others: Vec<Person> =
+        (0..subscribers).map(|_| Person::join(&relay, &mut media, "ben", false)).collect();
+    publisher.connect();
+    others.iter_mut().for_each(Person::connect);
+
+    let state = UdpSocketState::new(publisher.relayed.socket().into()).expect("a UDP socket");
+    let sender = publisher.relayed.socket().try_clone().expect("descriptors are left");
+    let to = relay.handle.listening()[0];
+    let send = |run: &[u8]| {
+        let segment_size = Some(CHANNEL_HEADER + PACKET_BYTES);
+        let transmit = quinn_udp::Transmit {
+            destination: to,
+            ecn: None,
+            contents: run,
+            segment_size,
+            src_ip: None,
+        };
+        state.try_send((&sender).into(), &transmit).expect("loopback takes it");
+    };
+    let interval = Duration::from_secs(1) / traffic.pictures_per_second;
+    for _ in 0..WARM_UP_PICTURES {
+        send(&as_run(&publisher.picture(traffic.packets_per_picture)));
+        std::thread::sleep(interval);
+    }
+    // Everything is made before the measurement, so that what is allocated in it is the server's.
+    let pictures = seconds * traffic.pictures_per_second;
+    let runs: Vec<Vec<u8>> =
+        (0..pictures).map(|_| as_run(&publisher.picture(traffic.packets_per_picture))).collect();
+    others.iter_mut().for_each(Person::check);
+    publisher.check();
+    let readers = Readers::start(&others);
+    std::thread::sleep(SETTLE);
+
+    let (before, arrived_before) = (relay.handle.stats().relayed_packets, readers.arrived());
+    let (relay_before, media_before) = (thread_nanos("turn-0"), thread_nanos("media-0"));
+    let allocated = allocations::counted(|| {
+        let before = allocations::count();
+        let mut due = Instant::now();
+        for run in &runs {
+            send(run);
+            due += interval;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        std::thread::sleep(SETTLE);
+        allocations::count() - before
+    });
+    let relay_nanos = thread_nanos("turn-0") - relay_before;
+    let media_nanos = thread_nanos("media-0") - media_before;
+    let packets = relay.handle.stats().relayed_packets - before;
+    let arrived = readers.stop() - arrived_before;
+
+    let expected = runs.len() * usize::from(traffic.packets_per_picture) * subscribers;
+    let per_packet = |count: u64| count as f64 / packets as f64;
+    Measured {
+        packets,
+        relay_micros: per_packet(relay_nanos) / 1_000.0,
+        media_micros: per_packet(media_nanos) / 1_000.0,
+        allocations: per_packet(allocated),
+        arrived: arrived as f64 / expected as f64,
+    }
+}
+
+/// Packets as ChannelData, one after the other.
+fn as_run(packets: &[Vec<u8>]) -> Vec<u8> {
+    packets.iter().flat_map(|packet| channel_data(CHANNEL, packet, false)).collect()
+}
+
+/// Empties the subscribers' sockets.
+struct Readers {
+    thread: std::thread::JoinHandle<()>,
+    arrived: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Readers {
+    fn start(people: &[Person]) -> Self {
+        let clone = |person: &Person| {
+            let socket = person.relayed.socket().try_clone().expect("descriptors are left");
+            socket.set_nonblocking(true).expect("sockets can");
+            socket
+        };
+        let sockets: Vec<UdpSocket> = people.iter().map(clone).collect();
+        let (arrived, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (counter, end) = (Arc::clone(&arrived), Arc::clone(&is_over));
+        let thread = std::thread::spawn(move || read_all(&sockets, &counter, &end));
+        Self { thread, arrived, is_over }
+    }
+
+    fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::Relaxed)
+    }
+
+    fn stop(self) -> u64 {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the reader does not panic");
+        self.arrived.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts what is as long as media.
+fn read_all(sockets: &[UdpSocket], arrived: &AtomicU64, is_over: &AtomicBool) {
+    let mut buffer = [0; 2_048];
+    while !is_over.load(Ordering::Relaxed) {
+        for socket in sockets {
+            loop {
+                match socket.recv(&mut buffer) {
+                    Ok(length) if length > PACKET_BYTES / 2 => {
+                        arrived.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => panic!("a subscriber's socket failed: {error}"),
+                }
+            }
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+}
+
+/// Processor time that the thread of this name has used, in user and in kernel mode.
+fn thread_nanos(name: &str) -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("this is Linux");
+    for task in tasks.flatten() {
+        let read = |file: &str| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        if read("comm").trim() == name {
+            let used = read("schedstat");
+            return used.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0);
+        }
+    }
+    panic!("the thread {name} runs");
+}
