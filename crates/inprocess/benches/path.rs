@@ -50,7 +50,9 @@ static ALLOCATOR: allocations::Counting = allocations::Counting;
 
 const SUBSCRIBERS: usize = 20;
 /// Less than it takes until a client that sends no checks counts as gone.
-const SECONDS: u32 = 4;
+const SECONDS: u32 = 3;
+/// The best counts: the others had more of the machine's other work in them.
+const REPETITIONS: usize = 5;
 const WARM_UP_PICTURES: u16 = 60;
 /// Until what is under way has arrived.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -77,6 +79,12 @@ struct Measured {
     arrived: f64,
 }
 
+impl Measured {
+    fn micros(&self) -> f64 {
+        self.relay_micros + self.media_micros
+    }
+}
+
 fn main() {
     let is_test = std::env::args().any(|argument| argument == "--test");
     let (subscribers, seconds) = if is_test { (2, 1) } else { (SUBSCRIBERS, SECONDS) };
@@ -92,7 +100,7 @@ fn main() {
     ] {
         for (is_in_process, key) in [true, false].into_iter().zip(keys) {
             let measured = measure(is_in_process, traffic, subscribers, seconds);
-            let micros = measured.relay_micros + measured.media_micros;
+            let micros = measured.micros();
             println!(
                 "{:>12} {:>12} {:>10} {:>10.3} {:>10.3} {:>10.3} {:>14.4} {:>8.1}%",
                 if is_in_process { "in process" } else { "loopback" },
@@ -151,34 +159,48 @@ fn measure(is_in_process: bool, traffic: Traffic, subscribers: usize, seconds: u
         send(&as_run(&publisher.picture(traffic.packets_per_picture)));
         std::thread::sleep(interval);
     }
-    // Everything is made before the measurement, so that what is allocated in it is the server's.
-    let pictures = seconds * traffic.pictures_per_second;
-    let runs: Vec<Vec<u8>> =
-        (0..pictures).map(|_| as_run(&publisher.picture(traffic.packets_per_picture))).collect();
-    others.iter_mut().for_each(Person::check);
-    publisher.check();
-    let readers = Readers::start(&others);
-    std::thread::sleep(SETTLE);
+    let mut best: Option<Measured> = None;
+    for _ in 0..REPETITIONS {
+        // Everything is made before the measurement, so that what is allocated in it is the
+        // server's.
+        let pictures = seconds * traffic.pictures_per_second;
+        let runs: Vec<Vec<u8>> = (0..pictures)
+            .map(|_| as_run(&publisher.picture(traffic.packets_per_picture)))
+            .collect();
+        others.iter_mut().for_each(Person::check);
+        publisher.check();
+        let expected = runs.len() * usize::from(traffic.packets_per_picture) * subscribers;
+        let measured = window(&relay, &others, expected as u64, || {
+            let mut due = Instant::now();
+            for run in &runs {
+                send(run);
+                due += interval;
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+            std::thread::sleep(SETTLE);
+        });
+        if best.as_ref().is_none_or(|best| measured.micros() < best.micros()) {
+            best = Some(measured);
+        }
+    }
+    best.expect("it was measured more than once")
+}
 
+/// What the two threads used while `traffic` went through.
+fn window(relay: &Relay, others: &[Person], expected: u64, traffic: impl FnOnce()) -> Measured {
+    let readers = Readers::start(others);
+    std::thread::sleep(SETTLE);
     let (before, arrived_before) = (relay.handle.stats().relayed_packets, readers.arrived());
     let (relay_before, media_before) = (thread_nanos("turn-0"), thread_nanos("media-0"));
     let allocated = allocations::counted(|| {
         let before = allocations::count();
-        let mut due = Instant::now();
-        for run in &runs {
-            send(run);
-            due += interval;
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        }
-        std::thread::sleep(SETTLE);
+        traffic();
         allocations::count() - before
     });
     let relay_nanos = thread_nanos("turn-0") - relay_before;
     let media_nanos = thread_nanos("media-0") - media_before;
     let packets = relay.handle.stats().relayed_packets - before;
-    let arrived = readers.stop() - arrived_before;
-
-    let expected = runs.len() * usize::from(traffic.packets_per_picture) * subscribers;
+    let arrived = readers.stop(others) - arrived_before;
     let per_packet = |count: u64| count as f64 / packets as f64;
     Measured {
         packets,
@@ -219,9 +241,13 @@ impl Readers {
         self.arrived.load(Ordering::Relaxed)
     }
 
-    fn stop(self) -> u64 {
+    /// Gives the sockets back, too.
+    fn stop(self, people: &[Person]) -> u64 {
         self.is_over.store(true, Ordering::Relaxed);
         self.thread.join().expect("the reader does not panic");
+        for person in people {
+            person.relayed.socket().set_nonblocking(false).expect("sockets can");
+        }
         self.arrived.load(Ordering::Relaxed)
     }
 }

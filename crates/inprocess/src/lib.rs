@@ -32,9 +32,9 @@ use ring::MIN_RING_BYTES;
 pub use ring::MOST_BYTES;
 use table::{Announced, Relayed};
 
-/// Bytes that wait in one ring by default. As much as a hundred participants behind relays get of
-/// one video frame; at 20 Mbit/s, four tenths of a second.
-pub const DEFAULT_RING_BYTES: usize = 1024 * 1024;
+/// Bytes that wait in one ring by default: a tenth of a second of 160 Mbit/s, which is a hundred
+/// pictures' worth of clients on one relaying thread. Media that is later than that helps nobody.
+pub const DEFAULT_RING_BYTES: usize = 2 * 1024 * 1024;
 
 /// What is connected.
 #[derive(Clone, Debug)]

@@ -201,7 +201,7 @@ section! {
         /// Packets between clients of the relay and this server's own media pass here instead of
         /// through two sockets. Each pair of threads has two such buffers. Less than 64 KiB counts
         /// as that; `0` turns this off, and the packets take the way of all others.
-        in_process_buffer: ByteSize = ByteSize::mib(1),
+        in_process_buffer: ByteSize = ByteSize::mib(2),
 
         /// How long live allocations may go on once the process is told to stop.
         ///
