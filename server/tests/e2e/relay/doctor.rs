@@ -1,8 +1,9 @@
-//! `confer doctor turn`, with relays and with what is none.
+//! `confer doctor turn`, with relays of ours and of others, and with what is none.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use confer_turn_core::credentials::ephemeral_password;
 use serde_json::Value;
@@ -265,4 +266,79 @@ fn what_cannot_be_asked_for_is_refused_before_anything_is_sent() {
         assert!(text.contains(told), "{text}");
     }
     assert!(!Path::new(&alone.setup.data_dir()).exists(), "nothing is made");
+}
+
+/// coturn's relay, which nobody here wrote, until it is dropped.
+struct Coturn {
+    process: Child,
+    port: u16,
+    tls_port: u16,
+}
+
+impl Coturn {
+    /// With the secret and a certificate of `dir`; it listens when this returns.
+    fn start(dir: &Path) -> Self {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
+        let made = made.expect("a valid name");
+        std::fs::write(dir.join("cert.pem"), made.cert.pem()).expect("kept");
+        std::fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).expect("kept");
+        let free = || UdpSocket::bind((LOOPBACK, 0)).expect("a free port");
+        let (port, tls_port) = (free(), free());
+        let number = |socket: UdpSocket| socket.local_addr().expect("it is bound").port();
+        let (port, tls_port) = (number(port), number(tls_port));
+        let file = |name: &str| dir.join(name).display().to_string();
+        let mut command = Command::new("turnserver");
+        command.args(["-n", "-L", "127.0.0.1", "-E", "127.0.0.1", "-m", "1", "-r", "coturn.test"]);
+        command.args(["--use-auth-secret", "--static-auth-secret", SECRET]);
+        command.args(["-p", &port.to_string(), "--tls-listening-port", &tls_port.to_string()]);
+        command.args(["--cert", &file("cert.pem"), "--pkey", &file("key.pem")]);
+        command.args(["--allow-loopback-peers", "--no-cli", "--log-file", &file("log")]);
+        command.args(["--db", &file("db"), "--pidfile", &file("pid")]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("coturn is installed: scripts/setup does it");
+        let coturn = Self { process, port, tls_port };
+        // It says nothing when it is ready, so it is tried until it lets somebody in.
+        let listens = |port| TcpStream::connect((LOOPBACK, port)).is_ok();
+        let ready = (0..400).any(|_| {
+            let ready = listens(coturn.port) && listens(coturn.tls_port);
+            if !ready {
+                std::thread::park_timeout(Duration::from_millis(50));
+            }
+            ready
+        });
+        assert!(ready, "coturn does not listen");
+        coturn
+    }
+}
+
+impl Drop for Coturn {
+    fn drop(&mut self) {
+        // It ended by itself, or does now.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_relay_of_coturn_is_found_good_on_every_transport() {
+    let alone = Alone::new(&[]);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let coturn = Coturn::start(dir.path());
+    let (secret, ca) = (secret(&alone), format!("--ca={}", dir.path().join("cert.pem").display()));
+    let (plain, tls) = (coturn.port, coturn.tls_port);
+    let urls = [
+        format!("turn:localhost:{plain}?transport=udp"),
+        format!("turn:localhost:{plain}?transport=tcp"),
+        format!("turns:localhost:{tls}?transport=tcp"),
+        format!("turns:localhost:{tls}?transport=udp"),
+    ];
+    let mut arguments = vec![secret.as_str(), ca.as_str()];
+    arguments.extend(urls.iter().map(String::as_str));
+    let (text, code) = examined(&alone, &arguments);
+    assert_eq!(code, Some(0), "{text}");
+    for step in ["binding", "allocate", "peer", "relay", "release"] {
+        assert_eq!(about(&text, step).len(), 4, "{text}");
+        assert!(about(&text, step).iter().all(|line| line.starts_with("  ok ")), "{text}");
+    }
+    assert!(!text.contains("  warn") && !text.contains("  FAIL"), "{text}");
 }
