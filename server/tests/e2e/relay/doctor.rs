@@ -196,6 +196,16 @@ fn a_web_server_is_known_for_what_it_is() {
     let (text, code) = examined(&alone, &[&tls, "--timeout=2s"]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("does not speak TLS"), "{text}");
+
+    let mut encrypted = Alone::new(&["--set=turn.share-http-port=false", "--tls=self-signed"]);
+    let confer = encrypted.setup.start();
+    let tls = format!("turns:localhost:{}", confer.port());
+    let (text, code) = examined(&encrypted, &[&tls, &self_signed(&encrypted), "--timeout=2s"]);
+    assert_eq!(code, Some(1), "{text}");
+    // It wants to hear of HTTP; without a name it lets us in, and is found out then.
+    assert_eq!(about(&text, "handshake").len(), 2, "{text}");
+    assert!(about(&text, "handshake")[0].contains("refuses the protocol name"), "{text}");
+    assert!(text.contains("a web server answers here"), "{text}");
 }
 
 #[test]
