@@ -8,7 +8,7 @@ use confer_turn_core::client::{Ask, Grant};
 use confer_turn_core::{Family, PeerPolicy};
 
 use super::link::Link;
-use super::login::{Login, Proof};
+use super::login::Login;
 use super::report::{Finding, Outcome, Report, Step};
 use super::target::{Place, Service};
 use super::trouble::{Language, Trouble, span};
@@ -83,7 +83,7 @@ impl<'a> Visit<'a> {
         if !self.binding(&mut link, own).await || self.place.service == Service::Stun {
             return;
         }
-        let Some(relayed) = self.allocate(&mut link, proof.as_ref()).await else { return };
+        let Some(relayed) = self.allocate(&mut link).await else { return };
         self.peer(&mut link, relayed).await;
         let other = self.relay(&mut link, relayed, proof.as_ref()).await;
         self.release(link, other).await;
@@ -115,11 +115,11 @@ impl<'a> Visit<'a> {
     }
 
     /// Asks for a relayed address.
-    async fn allocate(&mut self, link: &mut Link, proof: Option<&Proof>) -> Option<SocketAddr> {
+    async fn allocate(&mut self, link: &mut Link) -> Option<SocketAddr> {
         self.begin(Step::Allocate);
         match link.ask(self.allocation()).await {
             Ok(Grant { relayed: Some(relayed), lifetime, .. }) => {
-                self.allocated(link, relayed, lifetime, proof.is_some());
+                self.allocated(link, relayed, lifetime);
                 return Some(relayed);
             }
             Ok(_) => self.trouble(&Trouble::Incomplete),
@@ -143,7 +143,7 @@ impl<'a> Visit<'a> {
         self.practice.family.map_or(Ask::Allocate, Ask::AllocateIn)
     }
 
-    fn allocated(&mut self, link: &Link, at: SocketAddr, lifetime: Option<u32>, proof: bool) {
+    fn allocated(&mut self, link: &Link, at: SocketAddr, lifetime: Option<u32>) {
         let lifetime = Duration::from_secs(lifetime.unwrap_or_default().into());
         let says = format!("relayed at {at} for {}", span(lifetime));
         let took = self.began.elapsed();
@@ -151,7 +151,7 @@ impl<'a> Visit<'a> {
         self.misnamed = global(self.address.ip()) && !global(at.ip());
         let verdict = if self.misnamed {
             verdict::private_address(says)
-        } else if proof && !link.challenged() {
+        } else if !link.challenged() {
             verdict::open_relay(says)
         } else {
             Verdict::good(says)

@@ -185,3 +185,6 @@ impl Doctor {
         told
     }
 }
+
+#[cfg(test)]
+mod tests;

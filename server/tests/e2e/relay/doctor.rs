@@ -286,8 +286,8 @@ struct Coturn {
 }
 
 impl Coturn {
-    /// With the secret and a certificate of `dir`; it listens when this returns.
-    fn start(dir: &Path) -> Self {
+    /// With a certificate and with these arguments; it listens when this returns.
+    fn start(dir: &Path, arguments: &[&str]) -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
         let made = made.expect("a valid name");
         std::fs::write(dir.join("cert.pem"), made.cert.pem()).expect("kept");
@@ -299,7 +299,7 @@ impl Coturn {
         let file = |name: &str| dir.join(name).display().to_string();
         let mut command = Command::new("turnserver");
         command.args(["-n", "-L", "127.0.0.1", "-E", "127.0.0.1", "-m", "1", "-r", "coturn.test"]);
-        command.args(["--use-auth-secret", "--static-auth-secret", SECRET]);
+        command.args(arguments);
         command.args(["-p", &port.to_string(), "--tls-listening-port", &tls_port.to_string()]);
         command.args(["--cert", &file("cert.pem"), "--pkey", &file("key.pem")]);
         command.args(["--allow-loopback-peers", "--no-cli", "--log-file", &file("log")]);
@@ -333,7 +333,8 @@ impl Drop for Coturn {
 fn a_relay_of_coturn_is_found_good_on_every_transport() {
     let alone = Alone::new(&[]);
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let coturn = Coturn::start(dir.path());
+    let secrets = ["--use-auth-secret", "--static-auth-secret", SECRET];
+    let coturn = Coturn::start(dir.path(), &secrets);
     let (secret, ca) = (secret(&alone), format!("--ca={}", dir.path().join("cert.pem").display()));
     let (plain, tls) = (coturn.port, coturn.tls_port);
     let urls = [
@@ -351,4 +352,17 @@ fn a_relay_of_coturn_is_found_good_on_every_transport() {
         assert!(about(&text, step).iter().all(|line| line.starts_with("  ok ")), "{text}");
     }
     assert!(!text.contains("  warn") && !text.contains("  FAIL"), "{text}");
+}
+
+#[test]
+fn a_relay_that_asks_nobody_who_they_are_is_a_warning() {
+    let alone = Alone::new(&[]);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let coturn = Coturn::start(dir.path(), &["--no-auth"]);
+    let udp = format!("turn:127.0.0.1:{}", coturn.port);
+    let (text, code) = examined(&alone, &[&udp]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(about(&text, "allocate")[0].starts_with("  warn"), "{text}");
+    assert!(text.contains("anybody may relay"), "{text}");
+    assert!(about(&text, "relay")[0].starts_with("  ok"), "{text}");
 }
