@@ -30,6 +30,7 @@ pub mod integrity;
 pub mod message;
 pub mod nonce;
 pub mod policy;
+pub mod proxy;
 pub mod quota;
 pub mod server;
 

@@ -6,10 +6,10 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use confer_turn_core::client::Ask;
 use confer_turn_core::credentials::ephemeral_password;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
-use super::client::Caller;
-use super::{Alone, SECRET, USER, http};
+use super::client::{Caller, tls_over};
+use super::{Alone, SECRET, USER, certificate, http};
 
 /// haproxy's proxy-protocol.txt, section 2.2.
 fn header(client: Ipv4Addr) -> Vec<u8> {
@@ -51,4 +51,32 @@ async fn clients_behind_a_load_balancer_keep_their_addresses() {
     let mut caller = Caller::over(stream, USER, &ephemeral_password(SECRET, USER));
     let granted = caller.ask(Ask::Allocate).await.expect("an allocation");
     assert_eq!(granted.mapped, Some(SocketAddrV4::new(away, 4000).into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_comes_before_tls_and_is_believed_of_nobody_else() {
+    let listed = "--set=http.proxy-protocol=127.0.0.9/32";
+    let mut alone = Alone::new(&["--tls=self-signed", listed]);
+    let confer = alone.setup.start();
+    let server = http(&confer);
+    let shown = [certificate(&alone.setup.data_dir().join("tls/self-signed.crt"))];
+    let (away, password) = (Ipv4Addr::new(198, 51, 100, 9), ephemeral_password(SECRET, USER));
+
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.9:0".parse().expect("a literal")).expect("all of 127.0.0.0/8 is ours");
+    let mut balanced = socket.connect(server).await.expect("it listens");
+    balanced.write_all(&header(away)).await.expect("connected");
+    let inside = tls_over(balanced, &shown, &["stun.turn"]).await;
+    let granted = Caller::over(inside, USER, &password).ask(Ask::Allocate).await;
+    let mapped = granted.expect("an allocation").mapped;
+    assert_eq!(mapped, Some(SocketAddrV4::new(away, 4000).into()));
+
+    let mut pretending = TcpStream::connect(server).await.expect("it listens");
+    pretending.write_all(&header(away)).await.expect("connected");
+    let mut answer = Vec::new();
+    let _ = pretending.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(&[1]), "no answer of a relay: {answer:?}");
+    let mut direct = Caller::tcp(server, USER, &password).await;
+    let mapped = direct.ask(Ask::Allocate).await.expect("an allocation").mapped;
+    assert_eq!(mapped.map(|mapped| mapped.ip().to_string()).as_deref(), Some("127.0.0.1"));
 }

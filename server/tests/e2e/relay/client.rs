@@ -46,7 +46,7 @@ impl Caller {
     }
 
     /// Over a connection that somebody has begun already.
-    pub(crate) fn over(stream: TcpStream, user: &str, password: &str) -> Self {
+    pub(crate) fn over(stream: impl Stream + 'static, user: &str, password: &str) -> Self {
         let way = Way::Stream(Box::new(stream));
         Self { way, client: Client::new(user, password, rand::random()) }
     }
@@ -150,6 +150,15 @@ pub(crate) async fn tls(
     trusted: &[CertificateDer<'static>],
     alpn: &[&str],
 ) -> TlsStream<TcpStream> {
+    tls_over(TcpStream::connect(server).await.expect("it listens"), trusted, alpn).await
+}
+
+/// TLS on a connection that is there.
+pub(crate) async fn tls_over<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    trusted: &[CertificateDer<'static>],
+    alpn: &[&str],
+) -> TlsStream<S> {
     let mut roots = RootCertStore::empty();
     for certificate in trusted {
         roots.add(certificate.clone()).expect("a certificate");
@@ -161,7 +170,6 @@ pub(crate) async fn tls(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(server).await.expect("it listens");
     let name = "localhost".try_into().expect("a name");
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
     connecting.await.expect("a trusted certificate")
