@@ -3,6 +3,8 @@
 
 /// Smallest STUN message: the header.
 pub const STUN_HEADER: usize = 20;
+/// First two bytes of a ConnectionBind request (RFC 6062, section 6.1).
+const CONNECTION_BIND: [u8; 2] = [0x00, 0x0B];
 /// ChannelData header: channel number and length.
 pub const CHANNEL_HEADER: usize = 4;
 
@@ -70,6 +72,39 @@ pub fn stream_frame_length(head: &[u8]) -> Result<Option<usize>, NotTurn> {
     }
 }
 
+/// Whole frames at the head of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WholeFrames {
+    /// How many bytes they take together.
+    pub length: usize,
+    /// It is a ConnectionBind request, and nothing else: what follows it may be the peer's (RFC
+    /// 6062, section 5.4), and is not to be read before the answer is known.
+    pub binds: bool,
+}
+
+/// How many whole frames there are that may be taken together. `Ok(None)` asks for more bytes.
+///
+/// # Errors
+/// As [`stream_frame_length`], when there is no whole frame before it.
+pub fn whole_frames(bytes: &[u8]) -> Result<Option<WholeFrames>, NotTurn> {
+    let mut length = 0;
+    loop {
+        let rest = bytes.get(length..).unwrap_or_default();
+        let next = match stream_frame_length(rest) {
+            Ok(Some(next)) if next <= rest.len() => next,
+            Err(NotTurn) if length == 0 => return Err(NotTurn),
+            Ok(_) | Err(NotTurn) => {
+                return Ok((length > 0).then_some(WholeFrames { length, binds: false }));
+            }
+        };
+        if rest.starts_with(&CONNECTION_BIND) {
+            let binds = length == 0;
+            return Ok(Some(WholeFrames { length: if binds { next } else { length }, binds }));
+        }
+        length += next;
+    }
+}
+
 /// The bytes are not of this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stream carries neither STUN nor ChannelData")]
@@ -97,6 +132,29 @@ mod tests {
         assert_eq!(stream_frame_length(&[0, 1, 0, 8]), Ok(Some(28)));
         assert_eq!(stream_frame_length(&[22, 3, 1, 0]), Err(NotTurn));
         assert_eq!(stream_frame_length(&[0x80]), Err(NotTurn));
+    }
+
+    #[test]
+    fn a_connection_bind_goes_alone() {
+        let channel_data = [0x40, 0, 0, 4, 1, 2, 3, 4];
+        let mut bind = CONNECTION_BIND.to_vec();
+        bind.extend([0; 18]);
+        let mut bytes = channel_data.repeat(2);
+        bytes.extend(&bind);
+        bytes.extend(b"peer");
+        let whole = |length, binds| Ok(Some(WholeFrames { length, binds }));
+        assert_eq!(whole_frames(&bytes), whole(16, false));
+        assert_eq!(whole_frames(&bytes[16..]), whole(20, true));
+        assert_eq!(whole_frames(&channel_data[..7]), Ok(None));
+        assert_eq!(whole_frames(&[0x80; 12]), Err(NotTurn));
+    }
+
+    #[test]
+    fn what_came_before_nonsense_is_still_taken() {
+        let mut bytes = vec![0x40, 0, 0, 4, 1, 2, 3, 4];
+        bytes.extend([0x80; 4]);
+        assert_eq!(whole_frames(&bytes), Ok(Some(WholeFrames { length: 8, binds: false })));
+        assert_eq!(whole_frames(&bytes[8..]), Err(NotTurn));
     }
 
     #[test]

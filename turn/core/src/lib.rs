@@ -32,6 +32,7 @@ pub mod nonce;
 pub mod policy;
 pub mod proxy;
 pub mod quota;
+pub mod record;
 pub mod server;
 
 pub use allocation::{Relayed, Traffic};

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use confer_turn_core::FiveTuple;
+use confer_turn_core::record::{first_hello, well_formed};
 use rtc_crypto::providers::AwsLcRsProvider;
 use rtc_crypto::{RTCCryptoProvider, SignatureScheme};
 use rtc_dtls::config::{ConfigBuilder, HandshakeConfig};
@@ -37,8 +38,6 @@ const HANDSHAKE_BYTES: usize = 64 * 1024;
 const MTU: usize = 1200;
 /// The constant address under which the one association of an endpoint runs.
 const REMOTE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
-/// Of a record (RFC 6347, section 4.1).
-const HEADER: usize = 13;
 
 /// Whether a datagram to a port that is shared with STUN is DTLS (RFC 7983).
 pub(crate) fn is_dtls(datagram: &[u8]) -> bool {
@@ -136,6 +135,7 @@ impl Sessions {
         now: Instant,
     ) -> Brought {
         let (mut brought, mut displaced) = (Brought::default(), false);
+        // rtc-dtls ends associations over records that RFC 6347 wants dropped.
         if !well_formed(datagram) {
             return brought;
         }
@@ -305,31 +305,6 @@ impl Session {
             self.flight = Vec::new();
         }
     }
-}
-
-/// The random of a client's first message, in its first handshake (RFC 6347, section 4.2.2).
-fn first_hello(datagram: &[u8]) -> Option<[u8; 32]> {
-    const HANDSHAKE: u8 = 22;
-    const CLIENT_HELLO: u8 = 1;
-    let (header, message) = datagram.split_first_chunk::<HEADER>()?;
-    let (head, body) = message.split_first_chunk::<12>()?;
-    let first = header[0] == HANDSHAKE && head[0] == CLIENT_HELLO && head[4..6] == [0, 0];
-    body.get(2..)?.first_chunk().filter(|_| first).copied()
-}
-
-/// Whether every record of a datagram could be one of DTLS 1.0 to 1.2. rtc-dtls ends associations
-/// over others, which RFC 6347, section 4.1.2.7, wants dropped.
-fn well_formed(datagram: &[u8]) -> bool {
-    let mut rest = datagram;
-    while let Some((header, after)) = rest.split_first_chunk::<HEADER>() {
-        let length = usize::from(u16::from_be_bytes([header[11], header[12]]));
-        let known = matches!(header[0], 20..=23) && header[1] == 0xfe;
-        match after.get(length..) {
-            Some(next) if known && length > 0 => rest = next,
-            Some(_) | None => return false,
-        }
-    }
-    rest.is_empty() && !datagram.is_empty()
 }
 
 #[cfg(test)]

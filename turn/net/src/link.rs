@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::BytesMut;
 use confer_turn_core::{ConnectFailure, ConnectionId, FiveTuple, SessionInfo};
 use rustix::event::{EventfdFlags, eventfd};
 use tokio::net::TcpStream;
@@ -45,7 +46,7 @@ pub(crate) enum Inbound {
     /// Whole frames of a client's stream.
     Frames {
         tuple: FiveTuple,
-        frames: Vec<u8>,
+        frames: BytesMut,
     },
     Disconnected {
         tuple: FiveTuple,

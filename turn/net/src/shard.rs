@@ -203,7 +203,7 @@ impl Shard {
                 relaying.io.connections.insert(tuple, outbound);
             }
             Inbound::Frames { tuple, frames } => {
-                let mut rest = frames.as_slice();
+                let mut rest = frames.as_ref();
                 while let Ok(Some(length)) = stream_frame_length(rest)
                     && let Some((frame, after)) = rest.split_at_checked(length)
                 {

@@ -1,7 +1,8 @@
 //! One client connection: whole frames in, frames out (RFC 8656, section 12.5), until it ends or
 //! becomes a peer's (RFC 6062, section 4.3).
 
-use confer_turn_core::frame::stream_frame_length;
+use bytes::BytesMut;
+use confer_turn_core::frame::{NotTurn, WholeFrames, stream_frame_length, whole_frames};
 use confer_turn_core::{FiveTuple, owner};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, copy_bidirectional,
@@ -16,12 +17,8 @@ use super::Streams;
 use crate::link::{Inbound, Link};
 use crate::queue::{Outbound, QueueEnd, queue};
 
-/// Largest frame: a ChannelData of 65 535 bytes with header and padding.
-const FRAME_LIMIT: usize = 65_544;
 /// Bytes read at once, and held by a connection that is idle.
 const READ_BUFFER: usize = 2048;
-/// First two bytes of a ConnectionBind request (RFC 6062, section 6.1).
-const CONNECTION_BIND: [u8; 2] = [0x00, 0x0B];
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +56,7 @@ impl<'s> Connection<'s> {
     {
         let (outbound, mut frames) = queue();
         // Where it belongs shows with its first frame.
-        let mut bytes = first;
+        let mut bytes = BytesMut::from(first.as_slice());
         let (mut reader, mut writer) = tokio::io::split(stream);
         if self.streams.links.len() > 1 {
             match self.first_frame(&mut reader, &mut bytes, deadline).await {
@@ -101,12 +98,11 @@ impl<'s> Connection<'s> {
     async fn first_frame<R: AsyncRead + Unpin>(
         &self,
         reader: &mut R,
-        bytes: &mut Vec<u8>,
+        bytes: &mut BytesMut,
         deadline: Instant,
     ) -> Result<Option<usize>, Ended> {
         loop {
             match stream_frame_length(bytes) {
-                Ok(Some(length)) if length > FRAME_LIMIT => return Err(Ended::Cut),
                 Ok(Some(length)) if bytes.len() >= length => {
                     let named = bytes.get(..length).and_then(owner).map(usize::from);
                     return Ok(named.filter(|thread| *thread < self.streams.links.len()));
@@ -125,19 +121,24 @@ impl<'s> Connection<'s> {
     async fn read_frames<R: AsyncRead + Unpin>(
         &self,
         reader: &mut R,
-        bytes: &mut Vec<u8>,
+        bytes: &mut BytesMut,
         mut deadline: Instant,
     ) -> Ended {
         loop {
-            while let Some((length, binds)) = match whole_frames(bytes) {
+            while let Some(WholeFrames { length, binds }) = match whole_frames(bytes) {
                 Ok(whole) => whole,
                 Err(NotTurn) => return Ended::Cut,
             } {
                 // Only whole frames count: bytes one at a time would hold a connection for ever.
                 deadline = Instant::now() + self.streams.limits.idle;
                 let answered = self.answered.notified();
-                let rest = bytes.split_off(length);
-                let frames = std::mem::replace(bytes, rest);
+                // The thread gives the buffer back by dropping its part, and the next `reserve`
+                // takes it again.
+                let frames = bytes.split_to(length);
+                if length > READ_BUFFER {
+                    // It grew for this one. An idle connection shall not hold it.
+                    *bytes = BytesMut::from(bytes.as_ref());
+                }
                 // Back-pressure instead of loss: the sender's TCP slows down.
                 let tuple = self.tuple;
                 if !self.link().send(Inbound::Frames { tuple, frames }).await {
@@ -148,7 +149,9 @@ impl<'s> Connection<'s> {
                     answered.await;
                 }
             }
-            bytes.reserve(READ_BUFFER);
+            if bytes.capacity() - bytes.len() < READ_BUFFER / 2 {
+                bytes.reserve(READ_BUFFER);
+            }
             match timeout_at(deadline, reader.read_buf(bytes)).await {
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) => return Ended::Closed,
@@ -186,31 +189,10 @@ impl<'s> Connection<'s> {
     }
 }
 
-struct NotTurn;
-
-/// How many bytes of whole frames there are, and whether they end with a ConnectionBind request,
-/// which goes alone.
-fn whole_frames(bytes: &[u8]) -> Result<Option<(usize, bool)>, NotTurn> {
-    let mut whole = 0;
-    loop {
-        let rest = bytes.get(whole..).unwrap_or_default();
-        let length = match stream_frame_length(rest) {
-            Ok(Some(length)) if length > FRAME_LIMIT => return Err(NotTurn),
-            Ok(Some(length)) if length <= rest.len() => length,
-            Ok(_) => return Ok((whole > 0).then_some((whole, false))),
-            Err(_) => return Err(NotTurn),
-        };
-        if rest.starts_with(&CONNECTION_BIND) {
-            return Ok(Some(if whole > 0 { (whole, false) } else { (length, true) }));
-        }
-        whole += length;
-    }
-}
-
 /// Copies both ways, in buffers of fixed size, until one side ends.
 async fn splice<S>(
     (reader, writer): (ReadHalf<S>, WriteHalf<S>),
-    early: Vec<u8>,
+    early: BytesMut,
     mut peer: TcpStream,
 ) -> std::io::Result<()>
 where
@@ -220,24 +202,4 @@ where
     drop(early);
     copy_bidirectional(&mut join(reader, writer), &mut peer).await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_connection_bind_goes_alone() {
-        let channel_data = [0x40, 0, 0, 4, 1, 2, 3, 4];
-        let mut bind = CONNECTION_BIND.to_vec();
-        bind.extend([0; 18]);
-        let mut bytes = channel_data.to_vec();
-        bytes.extend(channel_data);
-        bytes.extend(&bind);
-        bytes.extend(b"peer");
-        assert_eq!(whole_frames(&bytes).ok(), Some(Some((16, false))));
-        assert_eq!(whole_frames(&bytes[16..]).ok(), Some(Some((20, true))));
-        assert_eq!(whole_frames(&channel_data[..7]).ok(), Some(None));
-        assert!(whole_frames(&[0x80; 12]).is_err());
-    }
 }
