@@ -203,6 +203,9 @@ async function cable(one, other) {
     if (address) {
       await ip('-n', namespace, 'addr', 'add', address, 'dev', device);
     }
+    // An IPv6 address that the kernel adds a second later is a change of network to Chromium, which
+    // ends what it is loading.
+    await ip('-n', namespace, 'link', 'set', device, 'addrgenmode', 'none');
     await ip('-n', namespace, 'link', 'set', device, 'up');
   }
 }
