@@ -85,6 +85,8 @@ pub struct Limits {
     pub greeting: Duration,
     /// A connection that says nothing whole for this long is closed; clients refresh far more often.
     pub idle: Duration,
+    /// A connection that holds no allocation for this long is closed, whatever it says.
+    pub unused: Duration,
     /// A connection that takes nothing for this long, though there is something, is closed.
     pub stalled: Duration,
 }
@@ -98,6 +100,8 @@ impl Default for Limits {
             greeting: Duration::from_secs(10),
             // As long as an allocation lives without a refresh.
             idle: Duration::from_secs(600),
+            // Allocating takes a client a few round trips.
+            unused: Duration::from_secs(60),
             stalled: Duration::from_secs(30),
         }
     }

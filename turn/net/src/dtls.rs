@@ -24,6 +24,7 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::certificate::{Certificate, CertificateError};
+use crate::config::Limits;
 use crate::stream::{Prefixes, Seat};
 
 /// Half-open sessions of a thread. The oldest gives way to a new one.
@@ -112,6 +113,8 @@ struct Session {
     hello: Option<[u8; 32]>,
     since: Instant,
     heard: Instant,
+    /// When it was last seen to have an allocation; before, when it began.
+    held: Instant,
     /// Bytes taken before it was open.
     taken: usize,
     /// What was sent last of a handshake, and when.
@@ -197,8 +200,11 @@ impl Sessions {
     /// Says goodbye; what comes out goes to the client.
     pub(crate) fn close(&mut self, tuple: &FiveTuple, now: Instant) -> Vec<BytesMut> {
         let Some(mut session) = self.sessions.remove(tuple) else { return Vec::new() };
-        // Without a goodbye the client would find out by itself.
-        let _said = session.endpoint.close(now);
+        // Nobody knows yet whether who began a handshake is there; and without a goodbye a client
+        // would find out by itself.
+        if session.open {
+            let _said = session.endpoint.close(now);
+        }
         std::iter::from_fn(|| session.endpoint.poll_transmit()).map(|said| said.message).collect()
     }
 
@@ -211,16 +217,20 @@ impl Sessions {
     /// goes out again, and who is gone.
     pub(crate) fn tick(
         &mut self,
-        greeting: Duration,
-        idle: Duration,
+        limits: &Limits,
+        holds: impl Fn(&FiveTuple) -> bool,
         now: Instant,
     ) -> (Vec<(FiveTuple, BytesMut)>, Vec<FiveTuple>) {
         let (mut again, mut gone) = (Vec::new(), Vec::new());
         for (tuple, session) in &mut self.sessions {
+            if holds(tuple) {
+                session.held = now;
+            }
+            let since = |then| now.saturating_duration_since(then);
             let over = if session.open {
-                now.saturating_duration_since(session.heard) >= idle
+                since(session.heard) >= limits.idle || since(session.held) >= limits.unused
             } else {
-                now.saturating_duration_since(session.since) >= greeting
+                since(session.since) >= limits.greeting
             };
             if over {
                 gone.push(*tuple);
@@ -230,12 +240,13 @@ impl Sessions {
             }
         }
         for tuple in &gone {
-            self.sessions.remove(tuple);
+            again.extend(self.close(tuple, now).into_iter().map(|goodbye| (*tuple, goodbye)));
         }
         let sessions = &self.sessions;
         let waits = |tuple: &FiveTuple| sessions.get(tuple).is_some_and(|session| !session.open);
         self.half_open.retain(waits);
-        let next = if self.half_open.is_empty() { idle / 4 } else { TICK };
+        let unhurried = limits.idle.min(limits.unused) / 4;
+        let next = if self.half_open.is_empty() { unhurried } else { TICK };
         self.tick = (!self.sessions.is_empty()).then_some(now + next);
         (again, gone)
     }
@@ -262,6 +273,7 @@ impl Session {
             hello,
             since: now,
             heard: now,
+            held: now,
             taken: 0,
             flight: Vec::new(),
             sent: now,
@@ -342,7 +354,8 @@ mod tests {
             assert!(answered <= 2 * forged().len(), "{answered} bytes");
         }
         assert!(sessions.sessions.len() <= HALF_OPEN);
-        let (_, gone) = sessions.tick(Duration::ZERO, Duration::from_secs(600), now);
+        let limits = Limits { greeting: Duration::ZERO, ..Limits::default() };
+        let (_, gone) = sessions.tick(&limits, |_| false, now);
         assert_eq!(sessions.sessions.len(), 0, "{} were given up", gone.len());
         assert_eq!(sessions.poll_timeout(), None);
     }

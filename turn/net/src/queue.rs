@@ -2,7 +2,7 @@
 //! that is late is worth nothing, and a slow client must not be others' burden.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -31,6 +31,7 @@ pub(crate) enum Outbound {
 pub(crate) struct Queue {
     entries: mpsc::Sender<Outbound>,
     waiting: Arc<AtomicUsize>,
+    holds: Arc<AtomicBool>,
 }
 
 /// The connection's end.
@@ -38,13 +39,17 @@ pub(crate) struct Queue {
 pub(crate) struct QueueEnd {
     entries: mpsc::Receiver<Outbound>,
     waiting: Arc<AtomicUsize>,
+    /// Whether the client has an allocation.
+    pub(crate) holds: Arc<AtomicBool>,
 }
 
 pub(crate) fn queue() -> (Queue, QueueEnd) {
     let (sender, receiver) = mpsc::channel(ENTRIES);
     let waiting = Arc::new(AtomicUsize::new(0));
-    let queue = Queue { entries: sender, waiting: Arc::clone(&waiting) };
-    (queue, QueueEnd { entries: receiver, waiting })
+    let holds = Arc::new(AtomicBool::new(false));
+    let (waits, held) = (Arc::clone(&waiting), Arc::clone(&holds));
+    let queue = Queue { entries: sender, waiting: waits, holds: held };
+    (queue, QueueEnd { entries: receiver, waiting, holds })
 }
 
 impl Queue {
@@ -54,6 +59,11 @@ impl Queue {
             return false;
         }
         self.push(Outbound::Frames(frames.to_vec()))
+    }
+
+    /// Notes whether the client has an allocation.
+    pub(crate) fn hold(&self, holds: bool) {
+        self.holds.store(holds, Ordering::Relaxed);
     }
 
     pub(crate) fn push(&self, outbound: Outbound) -> bool {

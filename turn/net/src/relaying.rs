@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use confer_inprocess::Sent;
 use confer_turn_core::{ConnectionId, DropReason, FiveTuple, Now, Server, Transport, Verdict};
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Listener;
+use crate::config::{Limits, Listener};
 use crate::dtls::Sessions;
 use crate::link::{Inbound, Link};
 use crate::queue::{Outbound, Queue};
@@ -142,8 +142,9 @@ impl Relaying {
     }
 
     /// Looks after clients over DTLS when it is time.
-    pub(crate) fn dtls_tick(&mut self, greeting: Duration, idle: Duration, now: Now) {
-        let (again, gone) = self.io.dtls.borrow_mut().tick(greeting, idle, now.steady);
+    pub(crate) fn dtls_tick(&mut self, limits: &Limits, now: Now) {
+        let holds = |tuple: &FiveTuple| self.server.holds(tuple);
+        let (again, gone) = self.io.dtls.borrow_mut().tick(limits, holds, now.steady);
         for (tuple, datagram) in again {
             self.io.send_datagram(&tuple, &datagram);
         }
@@ -251,6 +252,13 @@ impl Relaying {
 }
 
 impl Io {
+    /// Notes whether a client's connection has an allocation.
+    pub(crate) fn holds(&self, tuple: &FiveTuple, holds: bool) {
+        if let Some(queue) = self.connections.get(tuple) {
+            queue.hold(holds);
+        }
+    }
+
     fn send_to_peer(&mut self, run: &Ready<'_, PeerWay>) {
         let PeerWay { relayed, peer, .. } = run.to;
         match self.relays.in_process.send(relayed, peer, run.bytes, run.segment) {

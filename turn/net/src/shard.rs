@@ -126,7 +126,7 @@ impl Shard {
             self.relaying.server.handle_timeout(now);
         }
         if self.relaying.io.dtls.borrow().poll_timeout().is_some_and(|at| at <= now.steady) {
-            self.relaying.dtls_tick(self.limits.greeting, self.limits.idle, now);
+            self.relaying.dtls_tick(&self.limits, now);
         }
     }
 
@@ -299,12 +299,20 @@ impl Shard {
         while let Some(event) = self.relaying.server.poll_event() {
             let io = &mut self.relaying.io;
             match &event {
-                Event::Allocated { tuple, .. } => io.counters.allocated(tuple.transport),
+                Event::Allocated { tuple, .. } => {
+                    io.counters.allocated(tuple.transport);
+                    io.holds(tuple, true);
+                }
                 Event::Refreshed { .. } => {}
-                Event::Moved { from, .. } => self.goes(*from),
+                Event::Moved { from, to } => {
+                    io.holds(from, false);
+                    io.holds(to, true);
+                    self.goes(*from);
+                }
                 Event::Closed { tuple, reason, since, traffic, .. } => {
                     let lived = now.steady.saturating_duration_since(*since);
                     io.counters.closed(*reason, lived, traffic);
+                    io.holds(tuple, false);
                     tracing::debug!(?reason, ?traffic, "allocation closed");
                     // Who is to go has no use for a connection.
                     if *reason == CloseReason::Kicked {

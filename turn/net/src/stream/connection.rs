@@ -1,6 +1,8 @@
 //! One client connection: whole frames in, frames out (RFC 8656, section 12.5), until it ends or
 //! becomes a peer's (RFC 6062, section 4.3).
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use confer_turn_core::frame::{NotTurn, WholeFrames, stream_frame_length, whole_frames};
 use confer_turn_core::{FiveTuple, owner};
@@ -14,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Streams;
+use super::patience::Patience;
 use crate::link::{Inbound, Link};
 use crate::queue::{Outbound, QueueEnd, queue};
 
@@ -64,13 +67,15 @@ impl<'s> Connection<'s> {
                 Err(ended) => return ended,
             }
         }
+        let limits = &self.streams.limits;
+        let patience = Patience::new(limits, deadline, Arc::clone(&frames.holds), Instant::now());
         let tuple = self.tuple;
         if !self.link().send(Inbound::Connected { tuple, outbound }).await {
             return Ended::Closed;
         }
         let written = tokio::select! {
             written = self.write_frames(&mut writer, &mut frames) => written,
-            ended = self.read_frames(&mut reader, &mut bytes, deadline) => match ended {
+            ended = self.read_frames(&mut reader, &mut bytes, patience) => match ended {
                 Ended::Closed => Written::Closed,
                 Ended::Cut => Written::Cut,
             },
@@ -122,15 +127,14 @@ impl<'s> Connection<'s> {
         &self,
         reader: &mut R,
         bytes: &mut BytesMut,
-        mut deadline: Instant,
+        mut patience: Patience<'_>,
     ) -> Ended {
         loop {
             while let Some(WholeFrames { length, binds }) = match whole_frames(bytes) {
                 Ok(whole) => whole,
                 Err(NotTurn) => return Ended::Cut,
             } {
-                // Only whole frames count: bytes one at a time would hold a connection for ever.
-                deadline = Instant::now() + self.streams.limits.idle;
+                patience.hear(Instant::now());
                 let answered = self.answered.notified();
                 // The thread gives the buffer back by dropping its part, and the next `reserve`
                 // takes it again.
@@ -145,16 +149,21 @@ impl<'s> Connection<'s> {
                     return Ended::Closed;
                 }
                 if binds {
-                    // What follows may be the peer's: the answer tells.
-                    answered.await;
+                    // What follows may be the peer's: the answer tells. A stranger may get none.
+                    if timeout(self.streams.limits.greeting, answered).await.is_err() {
+                        return Ended::Cut;
+                    }
                 }
             }
             if bytes.capacity() - bytes.len() < READ_BUFFER / 2 {
                 bytes.reserve(READ_BUFFER);
             }
+            let deadline = patience.deadline(Instant::now());
             match timeout_at(deadline, reader.read_buf(bytes)).await {
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) => return Ended::Closed,
+                // It may have come to hold something meanwhile.
+                Err(_elapsed) if patience.deadline(Instant::now()) > deadline => {}
                 Err(_elapsed) => return Ended::Cut,
             }
         }

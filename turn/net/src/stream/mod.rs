@@ -5,6 +5,7 @@
 //! handshake → [`connection`].
 
 mod connection;
+mod patience;
 pub mod proxy;
 mod seats;
 

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use super::Bystander;
 use crate::client::{Client, Way, channel_data};
+use crate::secured::Secured;
 use crate::support::{V4, echo, relay, until};
 
 #[tokio::test]
@@ -53,6 +54,48 @@ async fn a_frame_that_is_never_finished_ends_the_connection_and_its_allocation()
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     until(&handle, |stats| stats.allocations == 0 && stats.connections == 0).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_and_asks_and_never_allocates_is_cut_off() {
+    let (handle, running) = relay(|config| {
+        config.limits.unused = Duration::from_millis(300);
+    })
+    .await;
+    let mut bystander = Bystander::calls(&handle, Transport::Tcp).await;
+    let mut secured = Bystander::calls(&handle, Transport::Dtls).await;
+    let mut idler = Secured::connect(handle.listening()[0]).await;
+    let mut asking = Client::connect(&handle, Transport::Tcp).await;
+    while handle.stats().connections_cut == 0 {
+        let request = asking.written(Method::Binding, |_| {});
+        let Way::Stream(stream) = &mut asking.way else { panic!("over TCP") };
+        let _ = stream.write_all(&request).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(idler.hear().await, None, "over DTLS alike, with a goodbye");
+    // Who holds something has far more time.
+    bystander.goes_on().await;
+    secured.goes_on().await;
+    assert_eq!(handle.stats().connections, 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_an_answer_that_never_comes_is_cut_off() {
+    let (handle, running) = relay(|config| {
+        config.limits.greeting = Duration::from_millis(200);
+        config.core.limits.challenges_per_prefix = 1;
+    })
+    .await;
+    let mut stream = TcpStream::connect(handle.listening()[0]).await.expect("it listens");
+    // What strangers have is spent, so nobody says anything to this one.
+    let mut other = Client::connect(&handle, Transport::Udp).await;
+    other.ask(Method::Binding, |_| {}).await;
+    let mut request = Vec::new();
+    Writer::begin(&mut request, Class::Request, Method::ConnectionBind, &[1; 12]);
+    stream.write_all(&request).await.expect("connected");
+    until(&handle, |stats| stats.connections_cut == 1 && stats.connections == 0).await;
     running.stop().await;
 }
 
