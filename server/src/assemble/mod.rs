@@ -139,7 +139,9 @@ impl Server {
                 service::start(config, &data_dir, &secrets, media, ice, turn.clone()).await?;
             if let Some(signaling) = &begun.parts.signaling {
                 let ended = begun.services.accounts.ended();
-                tasks.spawn(revocation::enforce(ended, signaling.clone(), turn.clone()));
+                let lifetime = config.turn.credential_lifetime;
+                let relay = turn.clone();
+                tasks.spawn(revocation::enforce(ended, signaling.clone(), relay, lifetime));
             }
             made.extend(begun.made);
             (Some(begun.parts), Some(begun.services), begun.socket_route)

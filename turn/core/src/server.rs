@@ -10,6 +10,7 @@ mod owner;
 mod refusals;
 mod relay;
 mod request;
+mod revocation;
 mod tcp;
 mod types;
 
@@ -53,6 +54,7 @@ pub struct Server {
     events: VecDeque<Event>,
     refusals: Refusals,
     draining: bool,
+    revoked: revocation::Revoked,
 }
 
 /// A relayed address kept for a later request (RFC 8656, section 7.2).
@@ -100,6 +102,7 @@ impl Server {
             events: VecDeque::new(),
             refusals: Refusals::default(),
             draining: false,
+            revoked: revocation::Revoked::default(),
         }
     }
 

@@ -47,7 +47,17 @@ impl TurnHandle {
     /// which it was held or used; says how many allocations there were.
     /// Of an identity that is written `a/b`, each part alone ends all that it is a part of.
     pub async fn kick(&self, user: &str) -> usize {
-        let ask = |ended| Control::Kick { user: user.to_owned(), ended };
+        self.end(user, None).await
+    }
+
+    /// As [`TurnHandle::kick`], and with its ephemeral credentials that expire up to this Unix time
+    /// the identity makes no further ones.
+    pub async fn revoke(&self, user: &str, until: u64) -> usize {
+        self.end(user, Some(until)).await
+    }
+
+    async fn end(&self, user: &str, until: Option<u64>) -> usize {
+        let ask = |ended| Control::Kick { user: user.to_owned(), until, ended };
         self.ask(ask).await.into_iter().sum()
     }
 

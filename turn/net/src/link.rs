@@ -82,10 +82,19 @@ pub(crate) enum Inbound {
 /// A request of another part of the server.
 #[derive(Debug)]
 pub(crate) enum Control {
-    Kick { user: String, ended: oneshot::Sender<usize> },
-    Sessions { found: oneshot::Sender<Vec<SessionInfo>> },
+    /// With `until`, as [`confer_turn_core::Server::revoke`] has it.
+    Kick {
+        user: String,
+        until: Option<u64>,
+        ended: oneshot::Sender<usize>,
+    },
+    Sessions {
+        found: oneshot::Sender<Vec<SessionInfo>>,
+    },
     Drain,
-    Reconfigure { core: Box<confer_turn_core::Config> },
+    Reconfigure {
+        core: Box<confer_turn_core::Config>,
+    },
 }
 
 impl Link {

@@ -236,8 +236,12 @@ impl Shard {
         let server = &mut self.relaying.server;
         match request {
             // Whoever asked may have gone meanwhile.
-            Control::Kick { user, ended } => {
-                let _gone = ended.send(server.kick(&user, now.steady));
+            Control::Kick { user, until, ended } => {
+                let count = match until {
+                    Some(until) => server.revoke(&user, until, now),
+                    None => server.kick(&user, now.steady),
+                };
+                let _gone = ended.send(count);
             }
             Control::Sessions { found } => {
                 let _gone = found.send(server.sessions(now.steady));

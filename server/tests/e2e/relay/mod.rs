@@ -181,6 +181,8 @@ async fn who_joins_may_relay_and_who_is_removed_or_logs_out_may_not() {
     assert!(alices.echoes(b"not removed").await);
     alice.log_out().await;
     wait_until_gone(&mut alices).await;
+    // Her credentials expire in hours; they are of no use any more.
+    assert_eq!(alices.ask(Ask::Allocate).await, Err(403));
 }
 
 /// Asks until there is no allocation to refresh: it ends soon, but not before the answer.

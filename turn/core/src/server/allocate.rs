@@ -56,6 +56,9 @@ impl Server {
             self.write_allocated(request, allocation, left, out);
             return Ok(Verdict::REPLY);
         }
+        if self.is_revoked(&request.caller.username) {
+            return Err(Refusal(code::FORBIDDEN));
+        }
         let wish = self.wish(request, host)?;
         if self.draining {
             let elsewhere = self.config.alternate_server.is_some();

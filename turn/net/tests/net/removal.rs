@@ -76,3 +76,25 @@ async fn ports_that_were_kept_for_who_is_removed_are_free_again() {
     assert_eq!(other.request(Method::Allocate, pair).await.error(), None);
     running.stop().await;
 }
+
+#[tokio::test]
+async fn credentials_of_who_is_revoked_are_of_no_use_on_any_thread() {
+    let (handle, running) = relay(|config| config.threads = 3).await;
+    let mut held = Client::connect(&handle, Transport::Udp).await;
+    held.allocate().await;
+    // The name of the test's user expires then.
+    assert_eq!(handle.revoke("alice", 4_000_000_000).await, 1);
+    for _ in 0..6 {
+        let mut again = Client::connect(&handle, Transport::Tcp).await;
+        assert_eq!(again.request(Method::Allocate, udp).await.error(), Some(403));
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn credentials_that_were_made_later_are_good() {
+    let (handle, running) = relay(|_| {}).await;
+    assert_eq!(handle.revoke("alice", 3_999_999_999).await, 0);
+    Client::connect(&handle, Transport::Udp).await.allocate().await;
+    running.stop().await;
+}
