@@ -53,9 +53,10 @@ impl Driver {
         while !self.commands.is_stopping() {
             // 1. Take one batch of datagrams of each way in; the shard says at once what it has to say.
             let now = Instant::now();
-            turn.more_datagrams = self.port.receive(|source, local, datagram| {
-                self.shard.handle_datagram(source, local, datagram, now);
-            });
+            turn.more_datagrams = !turn.is_port_empty
+                && self.port.receive(|source, local, datagram| {
+                    self.shard.handle_datagram(source, local, datagram, now);
+                });
             turn.more_datagrams |= self.in_process.receive(|source, local, datagram| {
                 self.shard.handle_datagram(source, local, datagram, now);
             });
@@ -85,7 +86,7 @@ impl Driver {
             }
 
             // 5. Wait for exactly one thing: datagrams, commands, or the shard's next deadline.
-            self.wait(&turn, publish_at);
+            self.wait(&mut turn, publish_at);
         }
         self.publish();
     }
@@ -127,7 +128,8 @@ impl Driver {
         });
     }
 
-    fn wait(&mut self, turn: &Turn, publish_at: Instant) {
+    fn wait(&mut self, turn: &mut Turn, publish_at: Instant) {
+        turn.is_port_empty = false;
         // A stop that came after the loop looked has rung a bell that was rung already.
         if turn.more_datagrams || !turn.commands.is_empty() || self.commands.is_stopping() {
             return;
@@ -151,6 +153,8 @@ impl Driver {
         // An interrupted wait is a short one.
         let _ready = poll(&mut ready, timeout.as_ref());
         self.in_process.awake();
+        // Woken for something else, as by the relay: a call that finds nothing is spared.
+        turn.is_port_empty = ready[0].revents().is_empty();
         if ready[1].revents().contains(PollFlags::IN) {
             self.commands.heard();
         }
@@ -162,6 +166,8 @@ impl Driver {
 struct Turn {
     commands: VecDeque<MediaCommand>,
     more_datagrams: bool,
+    /// The kernel said so a moment ago.
+    is_port_empty: bool,
     events_wait: bool,
 }
 
