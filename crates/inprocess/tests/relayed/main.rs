@@ -16,3 +16,4 @@ mod call;
 mod decisions;
 mod ending;
 mod limits;
+mod threads;

@@ -33,6 +33,7 @@ pub(crate) struct Wish {
     pub(crate) own_media: Vec<SocketAddr>,
     pub(crate) limits: TenantLimits,
     pub(crate) ports: RangeInclusive<u16>,
+    pub(crate) threads: u16,
 }
 
 impl Wish {
@@ -43,6 +44,7 @@ impl Wish {
             own_media: vec![media],
             limits: TenantLimits::default(),
             ports: 49_152..=65_535,
+            threads: 1,
         }
     }
 }
@@ -65,6 +67,7 @@ impl Relay {
             }],
             relay: vec![RelayAddress { bind: LOOPBACK, external: wish.external }],
             relay_ports: wish.ports,
+            threads: wish.threads,
             core: confer_turn_core::Config {
                 credentials: Credentials::new(vec![tenant]),
                 nonce_secret: vec![7; 32],
