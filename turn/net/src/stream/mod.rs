@@ -108,13 +108,16 @@ impl Streams {
         let way = (client, SocketAddr::new(server.ip(), bound.port()));
         let deadline = Instant::now() + self.limits.greeting;
         let greeted = tokio::time::timeout_at(deadline, self.recognise(stream, way, &at)).await;
-        let Ok(Some(greeted)) = greeted else {
-            self.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-            return;
-        };
-        let Some(_seat) = self.prefixes.sit(greeted.way.0.ip()) else {
-            self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return;
+        let greeted = match greeted {
+            Ok(Ok(greeted)) => greeted,
+            Ok(Err(Shut::Failed)) | Err(_) => {
+                self.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            Ok(Err(Shut::Refused)) => {
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
         };
         let (client, server) = greeted.way;
         match greeted.transport {
@@ -142,18 +145,21 @@ impl Streams {
         mut stream: TcpStream,
         mut way: (SocketAddr, SocketAddr),
         at: &Listener,
-    ) -> Option<Greeted> {
+    ) -> Result<Greeted, Shut> {
         if self.proxies.iter().any(|net| net.contains(&way.0.ip())) {
-            let told = proxy::read(&mut stream).await.ok()?;
+            let told = proxy::read(&mut stream).await.map_err(|_| Shut::Failed)?;
             way = told.unwrap_or(way);
         }
+        // Before it says anything: who is silent must not have more than who is not.
+        let seat = self.prefixes.sit(way.0.ip()).ok_or(Shut::Refused)?;
         let mut first = [0];
         // Nothing is taken: whoever comes next reads the byte again.
-        if stream.peek(&mut first).await.ok()? == 0 {
-            return None;
+        if !matches!(stream.peek(&mut first).await, Ok(1..)) {
+            return Err(Shut::Failed);
         }
         let transport = if first == [TLS_HANDSHAKE] { Transport::Tls } else { Transport::Tcp };
-        at.serves(transport).then_some(Greeted { stream, way, transport })
+        let served = at.serves(transport);
+        served.then_some(Greeted { stream, way, transport, _seat: seat }).ok_or(Shut::Failed)
     }
 
     /// Serves a connection of which `first` has been read already, and which says something whole
@@ -193,4 +199,14 @@ struct Greeted {
     /// From where to where, as the client sees it.
     way: (SocketAddr, SocketAddr),
     transport: Transport,
+    /// Its place among the connections of its network.
+    _seat: Seat,
+}
+
+/// Why a connection was not served.
+enum Shut {
+    /// It ended, or spoke what is not spoken here.
+    Failed,
+    /// Its network has as many as it may.
+    Refused,
 }

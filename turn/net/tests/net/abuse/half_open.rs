@@ -6,10 +6,10 @@ use confer_turn_core::DropReason;
 use confer_turn_core::message::Method;
 use confer_turn_net::Transport;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 use super::{Bystander, dropped};
-use crate::client::{Client, udp};
+use crate::client::{Client, Way, udp};
 use crate::secured::Secured;
 use crate::support::{V4, certificate, relay, until};
 
@@ -40,6 +40,28 @@ async fn half_open_tls_is_given_up_and_makes_room() {
     until(&handle, |stats| stats.handshakes_failed == 8).await;
     let mut client = Client::connect_to(server, Transport::Tls, &[&shown]).await;
     assert_eq!(client.request(Method::Allocate, udp).await.error(), None);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn silent_connections_of_one_network_leave_the_rest_to_others() {
+    let (handle, running) = relay(|config| {
+        config.limits.connections_per_listener = 8;
+        config.limits.connections_per_prefix = 4;
+    })
+    .await;
+    let server = handle.listening()[0];
+    let mut silent = Vec::new();
+    for _ in 0..8 {
+        silent.push(TcpStream::connect(server).await.expect("it listens"));
+    }
+    until(&handle, |stats| stats.connections_refused == 4).await;
+    // Somebody of another network.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.3:0".parse().expect("a literal")).expect("loopback");
+    let stream = socket.connect(server).await.expect("it listens");
+    let mut other = Client::new(Way::Stream(Box::new(stream)));
+    assert_eq!(other.request(Method::Allocate, udp).await.error(), None);
     running.stop().await;
 }
 
