@@ -93,17 +93,21 @@ pub(super) fn behaviour(listen: &[SocketAddr]) -> Option<Behaviour> {
     (served && !first.ip().is_unspecified()).then_some(Behaviour { addresses })
 }
 
-/// By which addresses others know this host. Loopback helps nobody where there is something better,
-/// and what is relayed over it does not come from the relayed address that clients know.
+/// By which addresses others know this host.
 fn announced(config: &Config) -> Vec<IpAddr> {
-    let mut found = match config.rtc.announce.as_slice() {
+    beyond_loopback(match config.rtc.announce.as_slice() {
         [] => interfaces::addresses(),
         announced => announced.to_vec(),
-    };
-    if found.iter().any(|ip| !ip.is_loopback()) {
-        found.retain(|ip| !ip.is_loopback());
+    })
+}
+
+/// Loopback helps nobody where there is something better, and what is relayed over it does not come
+/// from the relayed address that clients know.
+fn beyond_loopback(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    if addresses.iter().any(|ip| !ip.is_loopback()) {
+        addresses.retain(|ip| !ip.is_loopback());
     }
-    found
+    addresses
 }
 
 /// Where the media plane is reached, which the relay always permits.
@@ -132,6 +136,15 @@ mod tests {
         listen.push(at("192.0.2.2:3479"));
         let found = behaviour(&listen).expect("all four are served");
         assert_eq!(found.addresses[1][1], at("192.0.2.2:3479"));
+    }
+
+    #[test]
+    fn loopback_counts_only_where_there_is_nothing_else() {
+        let ips = |texts: &[&str]| -> Vec<IpAddr> {
+            texts.iter().map(|text| text.parse().expect("a literal")).collect()
+        };
+        assert_eq!(beyond_loopback(ips(&["10.0.0.5", "127.0.0.1", "::1"])), ips(&["10.0.0.5"]));
+        assert_eq!(beyond_loopback(ips(&["127.0.0.1", "::1"])), ips(&["127.0.0.1", "::1"]));
     }
 
     #[test]
