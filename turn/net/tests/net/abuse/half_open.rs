@@ -23,7 +23,7 @@ async fn half_open_tls_is_given_up_and_makes_room() {
     let (handle, running) = relay(|config| {
         config.certificate = given;
         config.limits.connections_per_listener = 8;
-        config.limits.greeting = Duration::from_millis(300);
+        config.limits.greeting = Duration::from_secs(2);
     })
     .await;
     let mut bystander = Bystander::calls(&handle, Transport::Udp).await;
