@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use confer_turn_core::frame::{NotTurn, WholeFrames, stream_frame_length, whole_frames};
-use confer_turn_core::{FiveTuple, owner};
+use confer_turn_core::{FiveTuple, Transport, owner};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, copy_bidirectional,
     join,
@@ -181,7 +181,18 @@ impl<'s> Connection<'s> {
             };
             let last = frames.is_empty() || splice.is_some();
             let writing = async {
-                writer.write_all(&bytes).await?;
+                match self.tuple.transport {
+                    // A frame for each record: some clients take a record for a frame, coturn's
+                    // among them.
+                    Transport::Tls => {
+                        for frame in each_frame(&bytes) {
+                            writer.write_all(frame).await?;
+                        }
+                    }
+                    Transport::Udp | Transport::Tcp | Transport::Dtls => {
+                        writer.write_all(&bytes).await?;
+                    }
+                }
                 if last { writer.flush().await } else { Ok(()) }
             };
             match timeout(self.streams.limits.stalled, writing).await {
@@ -198,6 +209,17 @@ impl<'s> Connection<'s> {
     }
 }
 
+/// The frames of a run of ours.
+fn each_frame(run: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = run;
+    std::iter::from_fn(move || {
+        let length = stream_frame_length(rest).ok().flatten().unwrap_or(rest.len());
+        let (frame, after) = rest.split_at(length.min(rest.len()));
+        rest = after;
+        (!frame.is_empty()).then_some(frame)
+    })
+}
+
 /// Copies both ways, in buffers of fixed size, until one side ends.
 async fn splice<S>(
     (reader, writer): (ReadHalf<S>, WriteHalf<S>),
@@ -211,4 +233,18 @@ where
     drop(early);
     copy_bidirectional(&mut join(reader, writer), &mut peer).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_taken_apart_into_its_frames() {
+        // ChannelData of three bytes, padded, and of four.
+        let run = [0x40, 0, 0, 3, 1, 2, 3, 0, 0x40, 1, 0, 4, 1, 2, 3, 4];
+        let frames: Vec<&[u8]> = each_frame(&run).collect();
+        assert_eq!(frames, [&run[..8], &run[8..]]);
+        assert_eq!(each_frame(&[]).count(), 0);
+    }
 }
