@@ -113,6 +113,12 @@ impl Measured {
     fn micros(&self) -> f64 {
         self.relay_micros + self.media_micros
     }
+
+    /// Less is better. A packet that was lost has cost less than it should; on a busy machine the
+    /// clients lose some, which do not come to read in time.
+    fn rank(&self) -> (bool, f64) {
+        (self.arrived < 0.99, self.micros())
+    }
 }
 
 fn main() {
@@ -207,7 +213,7 @@ fn measure(is_in_process: bool, traffic: Traffic, seconds: u32) -> Measured {
             }
             std::thread::sleep(SETTLE);
         });
-        if best.as_ref().is_none_or(|best| measured.micros() < best.micros()) {
+        if best.as_ref().is_none_or(|best| measured.rank() < best.rank()) {
             best = Some(measured);
         }
     }
