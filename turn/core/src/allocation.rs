@@ -162,7 +162,7 @@ impl Allocation {
         limits: &Limits,
         now: Instant,
     ) -> Result<(), BindError> {
-        self.keep_permissions(|permission| permission.expires > now);
+        self.forget_expired(now);
         let peers = peers.map(canonical);
         // A request may name a peer twice.
         let earlier = |at: usize, ip: IpAddr| peers.clone().take(at).any(|other| other == ip);
@@ -197,7 +197,7 @@ impl Allocation {
         limits: &Limits,
         now: Instant,
     ) -> Result<(), BindError> {
-        self.channels.retain(|channel| channel.expires > now);
+        self.forget_expired(now);
         let bound = |channel: &Channel| (channel.number == number, channel.peer == peer);
         if self.channels.iter().map(bound).any(|(number, peer)| number != peer) {
             return Err(BindError::Inconsistent);
@@ -222,6 +222,12 @@ impl Allocation {
         self.keep_permissions(|permission| policy.permits_address(permission.ip));
         self.channels.retain(|channel| policy.permits(channel.peer));
         self.rates.set(limits.rates());
+    }
+
+    /// What has expired takes no place any more, of its own or of its user's.
+    pub(crate) fn forget_expired(&mut self, now: Instant) {
+        self.keep_permissions(|permission| permission.expires > now);
+        self.channels.retain(|channel| channel.expires > now);
     }
 
     /// Its permissions no longer count for its user.

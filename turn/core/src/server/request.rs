@@ -155,6 +155,7 @@ impl Server {
     /// Gives an allocation another lifetime, as long as its token allows; says how long that is.
     pub(super) fn extend(&mut self, tuple: &FiveTuple, lifetime: Duration, now: Now) -> Duration {
         let Some(allocation) = self.allocations.get_mut(tuple) else { return Duration::ZERO };
+        allocation.forget_expired(now.steady);
         let wanted = now.steady + lifetime;
         let expires = allocation.until.map_or(wanted, |until| until.min(wanted));
         self.expiries.remove(&(allocation.expires, *tuple));

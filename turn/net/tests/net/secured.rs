@@ -30,6 +30,10 @@ impl Secured {
     /// What sends the first hello, and nothing more.
     pub(crate) async fn begin(server: SocketAddr) -> Self {
         let socket = UdpSocket::bind((server.ip(), 0)).await.expect("a free port");
+        Self::begin_on(socket, server).await
+    }
+
+    pub(crate) async fn begin_on(socket: UdpSocket, server: SocketAddr) -> Self {
         socket.connect(server).await.expect("loopback");
         let config = ConfigBuilder::default()
             .with_crypto_provider(Arc::new(AwsLcRsProvider::new()))
@@ -54,7 +58,12 @@ impl Secured {
     }
 
     pub(crate) async fn connect(server: SocketAddr) -> Self {
-        let mut connecting = Self::begin(server).await;
+        Self::begin(server).await.finish().await
+    }
+
+    /// Completes the handshake.
+    pub(crate) async fn finish(self) -> Self {
+        let mut connecting = self;
         while !connecting.open {
             // What the network lost is said again, as RFC 6347, section 4.2.4, wants.
             if tokio::time::timeout(REPEAT, connecting.read()).await.is_err() {
@@ -64,6 +73,12 @@ impl Secured {
             }
         }
         connecting
+    }
+
+    /// Goes away without a word once the hello was answered.
+    pub(crate) async fn abandon(self) -> UdpSocket {
+        self.socket.recv(&mut [0; 2048]).await.expect("connected");
+        self.socket
     }
 
     pub(crate) async fn send(&mut self, frame: &[u8]) {

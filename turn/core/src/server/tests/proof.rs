@@ -216,3 +216,26 @@ fn a_draining_server_keeps_what_it_has_and_names_another() {
     assert_eq!(world.request(Method::Allocate, udp), Answer::Error(300));
     assert!(world.reply_attribute(attribute::ALTERNATE_SERVER).is_some());
 }
+
+#[test]
+fn permissions_that_expired_leave_their_place_to_the_users_other_allocations() {
+    let mut tenant = tenant();
+    tenant.limits.permissions_per_user = 1;
+    let mut world = world_of(config(vec![tenant]));
+    world.allocate();
+    assert_eq!(world.request(Method::CreatePermission, peer("8.8.8.8:1")), Answer::Success);
+    let first = world.tuple;
+    world.tuple.client.set_port(9);
+    world.fetch_nonce();
+    world.allocate();
+    world.now.steady += Duration::from_secs(301);
+    // An allocation notices when it is asked something.
+    let permit = |world: &mut World| world.request(Method::CreatePermission, peer("8.8.4.4:1"));
+    assert_eq!(permit(&mut world), Answer::Error(508));
+    let second = std::mem::replace(&mut world.tuple, first);
+    world.fetch_nonce();
+    assert_eq!(world.request(Method::Refresh, |_| {}), Answer::Success);
+    world.tuple = second;
+    world.fetch_nonce();
+    assert_eq!(permit(&mut world), Answer::Success);
+}

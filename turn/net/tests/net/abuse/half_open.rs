@@ -11,7 +11,7 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use super::{Bystander, dropped};
 use crate::client::{Client, Way, udp};
 use crate::secured::Secured;
-use crate::support::{V4, certificate, relay, until};
+use crate::support::{PATIENCE, V4, certificate, relay, until};
 
 /// Half-open sessions over DTLS that a thread keeps.
 const HALF_OPEN: u64 = 512;
@@ -117,6 +117,21 @@ async fn sessions_over_dtls_are_limited_by_network_and_in_all() {
         }
         running.stop().await;
     }
+}
+
+#[tokio::test]
+async fn who_begins_again_where_somebody_left_is_not_taken_for_them() {
+    let (handle, running) = relay(|_| {}).await;
+    let server = handle.listening()[0];
+    let mut left = UdpSocket::bind((V4, 0)).await.expect("a free port");
+    for _ in 0..3 {
+        left = Secured::begin_on(left, server).await.abandon().await;
+    }
+    let secured = Secured::begin_on(left, server).await.finish();
+    let secured = tokio::time::timeout(PATIENCE, secured).await.expect("a handshake");
+    let mut client = Client::new(Way::Dtls(Box::new(secured)));
+    assert_eq!(client.request(Method::Allocate, udp).await.error(), None);
+    running.stop().await;
 }
 
 #[tokio::test]
