@@ -3,6 +3,10 @@
 //! Both relays run as processes of their own on loopback, one thread each, in turns. What counts is
 //! the processor time of the whole process (`schedstat`) per packet that arrived, so that other
 //! load on the machine moves the figures little and the ratio less.
+//!
+//! They share one processor with the generator. On two, most of what is measured is how each packet
+//! and each wake-up gets from one to the other, and it doubles or triples with what ran there
+//! before ([`Options::spread`]).
 
 mod generator;
 mod relay;
@@ -10,7 +14,9 @@ mod summary;
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use serde_json::{Value, json};
 
 use generator::{Load, Measured};
@@ -34,11 +40,20 @@ pub(crate) struct Options {
     /// Packets each way, per round and kind of load.
     #[arg(long, default_value_t = 20_000)]
     packets: usize,
+
+    /// Let the system choose the processors, instead of one for generator and relay.
+    #[arg(long)]
+    spread: bool,
 }
 
 /// Measures, prints a table to standard error and merges the figures into the summary.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Value> {
     anyhow::ensure!(options.rounds >= 3, "a median needs --rounds 3 or more");
+    let _kept = if options.spread {
+        None
+    } else {
+        Some(OneProcessor::keep().context("generator and relays cannot share a processor")?)
+    };
     let beside = || Ok(std::env::current_exe()?.with_file_name("confer"));
     let confer = options.confer.clone().map_or_else(beside, anyhow::Ok)?;
     let kinds = [Kind::Confer(confer), Kind::Coturn];
@@ -96,6 +111,28 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Value> {
         },
         "ratio": { "single": ratio(0), "burst": ratio(1) },
     }))
+}
+
+/// Keeps this thread, and the processes it starts, on the processor where it is.
+struct OneProcessor {
+    before: CpuSet,
+}
+
+impl OneProcessor {
+    fn keep() -> rustix::io::Result<Self> {
+        let before = sched_getaffinity(None)?;
+        let mut one = CpuSet::new();
+        one.set(sched_getcpu());
+        sched_setaffinity(None, &one)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for OneProcessor {
+    fn drop(&mut self) {
+        // What was allowed before is allowed again.
+        let _ = sched_setaffinity(None, &self.before);
+    }
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

@@ -11,6 +11,8 @@ use confer_turn_core::client::{Ask, Client, Heard};
 
 pub(super) const USER: &str = "bench";
 pub(super) const PASSWORD: &str = "bench";
+/// coturn never answers on a socket that had a packet before its threads were there.
+const COTURN_START: Duration = Duration::from_millis(500);
 const START_LIMIT: Duration = Duration::from_secs(20);
 const INSTALL: &str = "coturn's `turnserver` is not installed; on Debian and Ubuntu: \
                        sudo apt-get install -y --no-install-recommends coturn";
@@ -81,6 +83,9 @@ impl Relay {
             Kind::Coturn => INSTALL.to_owned(),
         })?;
         let mut relay = Self { child, address, _dir: dir };
+        if matches!(kind, Kind::Coturn) {
+            std::thread::sleep(COTURN_START);
+        }
         relay.wait_until_ready()?;
         Ok(relay)
     }
