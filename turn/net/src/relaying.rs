@@ -34,6 +34,8 @@ pub(crate) struct Relaying {
     to_clients: Run<FiveTuple>,
     /// What the core wrote last that belongs to no run.
     out: Vec<u8>,
+    /// More happened than relaying: deadlines may be others than before.
+    pub(crate) stirred: bool,
 }
 
 /// Everything that can be sent on.
@@ -77,14 +79,23 @@ struct PeerWay {
 
 impl Relaying {
     pub(crate) fn new(server: Server, io: Io) -> Self {
-        Self { server, io, to_peers: Run::new(), to_clients: Run::new(), out: Vec::new() }
+        Self {
+            server,
+            io,
+            to_peers: Run::new(),
+            to_clients: Run::new(),
+            out: Vec::new(),
+            stirred: true,
+        }
     }
 
     /// Takes one packet of a client.
     pub(crate) fn client(&mut self, tuple: FiveTuple, packet: &[u8], now: Now) {
-        let Self { server, io, to_peers, out, .. } = self;
+        let Self { server, io, to_peers, out, stirred, .. } = self;
         out.clear();
-        match server.handle_client(tuple, packet, out, &mut io.relays, now) {
+        let verdict = server.handle_client(tuple, packet, out, &mut io.relays, now);
+        *stirred |= !matches!(verdict, Verdict::ToPeer { .. } | Verdict::Drop(_));
+        match verdict {
             Verdict::ToPeer { relayed, peer, payload, dont_fragment } => {
                 let payload = packet.get(payload).unwrap_or_default();
                 io.counters.relayed(1, payload.len());
@@ -115,6 +126,7 @@ impl Relaying {
         config: &Arc<HandshakeConfig>,
         now: Now,
     ) {
+        self.stirred = true;
         let sessions = &self.io.dtls;
         // A stranger's hello is answered from the same budget as a stranger's request.
         if !sessions.borrow().knows(&tuple)

@@ -73,9 +73,12 @@ impl Shard {
     /// Runs until the bell says stop.
     pub(crate) fn run(mut self) {
         let mut ready = Vec::with_capacity(EVENTS_PER_WAIT);
+        let mut deadline = None;
         while !self.end.bell.is_stopping() {
             // 1. Wait for exactly one thing: datagrams, news, or the next deadline.
-            let deadline = self.deadline();
+            if std::mem::take(&mut self.relaying.stirred) || !self.unsent.is_empty() {
+                deadline = self.deadline();
+            }
             self.alarm.set(deadline);
             let is_free = self.relaying.io.relays.in_process.fall_asleep();
             let timeout = (!is_free).then(Timespec::default);
@@ -122,6 +125,7 @@ impl Shard {
     }
 
     fn tell_the_time(&mut self, now: Now) {
+        self.relaying.stirred = true;
         if self.relaying.server.poll_timeout().is_some_and(|at| at <= now.steady) {
             self.relaying.server.handle_timeout(now);
         }
@@ -184,6 +188,7 @@ impl Shard {
     }
 
     fn take_news(&mut self, now: Now) {
+        self.relaying.stirred = true;
         self.end.bell.rearm();
         while let Ok(request) = self.end.control.try_recv() {
             self.obey(request, now);

@@ -1,14 +1,16 @@
 //! Clients over UDP: both families, bursts, several threads.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
+use confer_turn_core::CloseReason;
 use confer_turn_core::message::{Class, Method, Writer, attribute};
-use confer_turn_net::{Listener, RelayAddress, Transport};
+use confer_turn_net::{Listener, RelayAddress, StatsSnapshot, Transport};
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::UdpSocket;
 
 use crate::client::{Answer, Client, Way, channel_data, udp, udp6};
-use crate::support::{ALL, PATIENCE, V4, V6, echo, relay};
+use crate::support::{ALL, PATIENCE, V4, V6, echo, relay, until};
 
 #[tokio::test]
 async fn clients_and_peers_of_both_families_reach_each_other() {
@@ -215,5 +217,27 @@ async fn a_port_reserved_on_one_thread_serves_a_client_of_another() {
         }
     }
     assert!(handle.stats().handed_over > 0, "every socket went to the same thread");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_allocation_ends_in_time_whether_or_not_packets_come() {
+    let (handle, running) = relay(|config| {
+        config.threads = 1;
+        config.core.default_lifetime = Duration::from_millis(100);
+    })
+    .await;
+    let expired = |count| {
+        move |stats: &StatsSnapshot| stats.closed.get(&CloseReason::Expired) == Some(&count)
+    };
+    let mut client = Client::connect(&handle, Transport::Udp).await;
+    client.allocate().await;
+    until(&handle, expired(1)).await;
+
+    client.allocate().await;
+    let frame = channel_data(0x4000, &[5; 100]);
+    while !expired(2)(&handle.stats()) {
+        client.send(&frame).await;
+    }
     running.stop().await;
 }
