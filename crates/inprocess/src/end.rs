@@ -14,7 +14,7 @@ pub(crate) struct End {
     sleep: Arc<Sleep>,
     /// Which ring is looked at first, so that none waits for ever behind another.
     first: usize,
-    /// For a frame that lies around a ring's end.
+    /// For the frame that is being taken.
     spare: Vec<u8>,
 }
 

@@ -71,25 +71,21 @@ impl Reader {
         self.head().is_some()
     }
 
-    /// Takes one frame, if a whole one waits: where it lies, or in `spare` if it lies around the
-    /// ring's end.
+    /// Takes one frame, if a whole one waits. It is copied to `spare` first: these bytes are in
+    /// another core's cache, and one copy fetches them faster than whatever reads them bit by bit.
     pub(crate) fn take(
         &mut self,
         spare: &mut Vec<u8>,
         each: impl FnOnce(&Head, &mut [u8]),
     ) -> bool {
         let Some((head, length)) = self.head() else { return false };
-        let Ok(mut frame) = self.0.read_chunk(HEAD_BYTES + length) else { return false };
-        let (first, second) = frame.as_mut_slices();
-        if second.is_empty() {
-            each(&head, first.get_mut(HEAD_BYTES..).unwrap_or_default());
-        } else {
-            spare.clear();
-            spare.extend_from_slice(first);
-            spare.extend_from_slice(second);
-            each(&head, spare.get_mut(HEAD_BYTES..).unwrap_or_default());
-        }
+        let Ok(frame) = self.0.read_chunk(HEAD_BYTES + length) else { return false };
+        let (first, second) = frame.as_slices();
+        spare.clear();
+        spare.extend_from_slice(first);
+        spare.extend_from_slice(second);
         frame.commit_all();
+        each(&head, spare.get_mut(HEAD_BYTES..).unwrap_or_default());
         true
     }
 
