@@ -96,6 +96,7 @@ fn config() -> Config {
         limits: TenantLimits {
             allocations: u32::MAX,
             allocations_per_user: u32::MAX,
+            permissions_per_user: u32::MAX,
             ..TenantLimits::default()
         },
         policy: PeerPolicy {
