@@ -139,13 +139,24 @@ async fn passed(ends: &mut [(&mut Link, SocketAddr); 2]) -> Result<Duration, Tro
                 match from.pass(carriage, &vec![tag; bytes], to).await? {
                     Some(took) => fastest = fastest.min(took),
                     None => {
-                        return Err(Trouble::Lost(Parcel { bytes, in_channel, smaller_arrived }));
+                        let parcel = Parcel { bytes, in_channel, smaller_arrived };
+                        return Err(lost(from, peer, parcel).await);
                     }
                 }
             }
         }
     }
     Ok(fastest)
+}
+
+/// Why a packet was lost. A permission is for an address and a channel for one port of it: a policy
+/// that opens but some ports, such as those of its own media plane, drops indications in silence
+/// and refuses the channel.
+async fn lost(from: &mut Link, peer: SocketAddr, parcel: Parcel) -> Trouble {
+    match from.ask(Ask::Bind { channel: CHANNEL, peer }).await {
+        Err(refused @ Trouble::Code { code: 403, .. }) => refused,
+        Ok(_) | Err(_) => Trouble::Lost(parcel),
+    }
 }
 
 fn short(took: Duration) -> String {

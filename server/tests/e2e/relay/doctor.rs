@@ -228,6 +228,17 @@ fn a_policy_or_a_quota_that_keeps_packets_from_being_tried_is_a_warning() {
 }
 
 #[test]
+fn a_policy_that_opens_nothing_but_the_media_plane_is_not_taken_for_a_firewall() {
+    let mut whole = Alone::with(&[OWN]);
+    let confer = whole.setup.start();
+    let (udp, file) = (url("turn", &confer, "udp"), secret(&whole));
+    let (text, code) = examined(&whole, &[&udp, &file, "--timeout=600ms"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(about(&text, "relay")[0].starts_with("  warn"), "{text}");
+    assert!(text.contains("turn.allowed-peers") && !text.contains("hairpinning"), "{text}");
+}
+
+#[test]
 fn a_relay_that_names_an_address_it_is_not_at_reaches_neither_us_nor_itself() {
     let mut alone = Alone::new(&[OWN, "--set=turn.external-addresses=127.0.0.2"]);
     let confer = alone.setup.start();

@@ -33,11 +33,15 @@ struct Alone {
 
 impl Alone {
     fn new(arguments: &[&str]) -> Self {
+        let alone = ["--roles=turn", "--set=turn.allowed-peers=127.0.0.0/8"];
+        Self::with(&[&alone, arguments].concat())
+    }
+
+    /// In company, for once: all roles, unless the arguments say otherwise.
+    fn with(arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(dir.path().join("secret"), SECRET).expect("kept");
         let mut setup = Setup::private()
-            .argument("--roles=turn")
-            .argument("--set=turn.allowed-peers=127.0.0.0/8")
             .argument(&format!("--set=turn.secret-file={}/secret", dir.path().display()));
         for argument in arguments {
             setup = setup.argument(argument);
