@@ -89,12 +89,14 @@ pub(crate) async fn run(
         }
         TurnCommand::Events => {
             let mut answer = send(data_dir, Method::GET, "/v1/admin/turn/events", None).await?;
+            // A line may come in parts.
+            let mut read = Vec::new();
             while let Some(frame) = answer.frame().await {
-                if let Some(data) = frame?.data_ref() {
-                    for line in String::from_utf8_lossy(data).lines() {
-                        if let Some(event) = line.strip_prefix("data: ") {
-                            crate::print(&format!("{event}\n"));
-                        }
+                read.extend_from_slice(frame?.data_ref().map_or(&[][..], |data| data));
+                while let Some(end) = read.iter().position(|byte| *byte == b'\n') {
+                    let line: Vec<u8> = read.drain(..=end).collect();
+                    if let Some(event) = line.strip_prefix(b"data: ") {
+                        crate::print(&String::from_utf8_lossy(event));
                     }
                 }
             }

@@ -4,6 +4,7 @@
 //! HTTP to whoever has the token that the first start made (`secrets/admin-token`).
 
 pub(crate) mod command;
+mod events;
 mod policy;
 mod routes;
 mod socket;
@@ -41,7 +42,7 @@ impl Admin {
             .route("/v1/admin/turn/kick", post(routes::kick))
             .route("/v1/admin/turn/check-policy", get(routes::check_policy))
             .route("/v1/admin/turn/drain", post(routes::drain))
-            .route("/v1/admin/turn/events", get(routes::events))
+            .route("/v1/admin/turn/events", get(events::events))
             .with_state(self.clone())
     }
 

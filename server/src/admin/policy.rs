@@ -40,6 +40,11 @@ impl Policies {
         };
         Some(&found.1)
     }
+
+    /// What a tenant is called, unless it was taken away.
+    pub(crate) fn name(&self, tenant: TenantId) -> Option<String> {
+        self.0.get(tenant.0).map(|(name, _)| name.clone())
+    }
 }
 
 /// Decides about an address with or without a port; `None` when it is neither.

@@ -1,29 +1,23 @@
 //! `/v1/admin/turn/…`
 
-use std::convert::Infallible;
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
-use axum::response::sse::{Event as Sse, KeepAlive};
-use axum::response::{IntoResponse, Response};
 use confer_http::{ApiError, ApiJson, ApiQuery};
 use confer_protocol::error::{ErrorBody, ErrorCode};
-use confer_turn_core::{Event, RelayKind, SessionInfo, Traffic};
+use confer_turn_core::{RelayKind, SessionInfo, Traffic};
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast::error::RecvError;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use super::{Admin, policy};
-use crate::metrics::turn::{close_word, transport_word};
+use super::{Admin, events, policy};
+use crate::metrics::turn::transport_word;
 
 /// Allocations in one answer, unless fewer are asked for.
 const SESSIONS: usize = 1_000;
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(sessions, kick, check_policy, drain, events),
-    components(schemas(Session, Sessions, KickRequest, Kicked, policy::Judged))
+    paths(sessions, kick, check_policy, drain, events::events),
+    components(schemas(Session, Sessions, KickRequest, Kicked, policy::Judged, events::Told))
 )]
 struct Routes;
 
@@ -35,6 +29,9 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
 /// One allocation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Session {
+    /// `default` is what `[turn]` itself says; nothing when the tenant was taken away since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
     /// As the client names itself; an ephemeral name begins with its expiry.
     username: String,
     /// `udp`, `tcp`, `tls` or `dtls`: what the client speaks.
@@ -80,7 +77,9 @@ pub(super) async fn sessions(
     found.sort_by(|one, other| one.username.cmp(&other.username));
     let total = found.len();
     found.truncate(query.limit.unwrap_or(SESSIONS).min(SESSIONS));
-    Json(Sessions { sessions: found.into_iter().map(Session::from).collect(), total })
+    let tenants = admin.policies.borrow();
+    let sessions = found.into_iter().map(|session| Session::new(session, &tenants)).collect();
+    Json(Sessions { sessions, total })
 }
 
 /// Whether an allocation is one that a kick of `user` would end.
@@ -89,10 +88,11 @@ fn is_of(username: &str, user: &str) -> bool {
     identity == user || identity.split('/').any(|part| part == user)
 }
 
-impl From<SessionInfo> for Session {
-    fn from(info: SessionInfo) -> Self {
+impl Session {
+    fn new(info: SessionInfo, tenants: &policy::Policies) -> Self {
         let Traffic { sent_bytes, sent_packets, received_bytes, received_packets } = info.traffic;
         Self {
+            tenant: tenants.name(info.tenant),
             username: info.username,
             transport: transport_word(info.tuple.transport),
             client: info.tuple.client.to_string(),
@@ -162,60 +162,4 @@ pub(super) async fn check_policy(
 pub(super) async fn drain(State(admin): State<Admin>) -> axum::http::StatusCode {
     admin.relay.drain().await;
     axum::http::StatusCode::NO_CONTENT
-}
-
-/// What happens to allocations, as server-sent events. Who is too slow is told how many were lost.
-#[utoipa::path(get, path = "/v1/admin/turn/events", tag = "admin",
-    responses((status = 200, content_type = "text/event-stream", body = String),
-        (status = 401, description = "No admin token")))]
-pub(super) async fn events(State(admin): State<Admin>) -> Response {
-    let stream = futures::stream::unfold(admin.relay.events(), |mut events| async {
-        loop {
-            let told = match events.recv().await {
-                Ok(event) => told(&event),
-                Err(RecvError::Lagged(missed)) => {
-                    Some(serde_json::json!({ "event": "missed", "count": missed }))
-                }
-                Err(RecvError::Closed) => return None,
-            };
-            if let Some(told) = told {
-                return Some((Ok::<_, Infallible>(Sse::default().data(told.to_string())), events));
-            }
-        }
-    });
-    let alive = KeepAlive::new().interval(Duration::from_secs(15));
-    axum::response::Sse::new(stream).keep_alive(alive).into_response()
-}
-
-/// An event of an allocation; its sockets are nobody's business.
-fn told(event: &Event) -> Option<serde_json::Value> {
-    let bytes = |traffic: &Traffic| serde_json::json!({ "sent": traffic.sent_bytes, "received": traffic.received_bytes });
-    Some(match event {
-        Event::Allocated { tuple, username, relayed, .. } => serde_json::json!({
-            "event": "allocated",
-            "username": username,
-            "transport": transport_word(tuple.transport),
-            "client": tuple.client,
-            "relayed": relayed.iter().collect::<Vec<_>>(),
-        }),
-        Event::Refreshed { tuple, lifetime, traffic } => serde_json::json!({
-            "event": "refreshed",
-            "client": tuple.client,
-            "lifetime_seconds": lifetime.as_secs(),
-            "bytes": bytes(traffic),
-        }),
-        Event::Moved { from, to } => serde_json::json!({
-            "event": "moved",
-            "from": from.client,
-            "to": to.client,
-        }),
-        Event::Closed { tuple, username, reason, traffic, .. } => serde_json::json!({
-            "event": "closed",
-            "username": username,
-            "client": tuple.client,
-            "reason": close_word(*reason),
-            "bytes": bytes(traffic),
-        }),
-        Event::RelayClosed { .. } | Event::ConnectionClosed { .. } => return None,
-    })
 }

@@ -3,6 +3,8 @@
 use confer_turn_core::client::Ask;
 use confer_turn_core::credentials::ephemeral_password;
 
+use serde_json::{Value, json};
+
 use super::client::{Caller, echo};
 use super::{Alone, SECRET, USER};
 use crate::process::{output, stderr};
@@ -55,6 +57,43 @@ async fn the_operators_routes_are_for_whoever_has_the_token() {
     let judged = client.get(&policy).bearer_auth(token.trim()).send().await.expect("it answers");
     let judged = judged.text().await.expect("a text");
     assert!(judged.contains("\"permitted\":false"), "{judged}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_listens_is_told_what_an_allocation_carried_and_why_it_ended() {
+    let mut alone = Alone::new(&[]);
+    let confer = alone.setup.start();
+    let token = std::fs::read_to_string(alone.setup.data_dir().join("secrets/admin-token"));
+    let url = format!("{}/v1/admin/turn/events", confer.url);
+    let asked = reqwest::Client::new().get(url).bearer_auth(token.expect("made").trim());
+    let mut stream = asked.send().await.expect("it answers");
+
+    let mut client = Caller::udp(confer.relay(), USER, &ephemeral_password(SECRET, USER)).await;
+    client.reach(echo().await).await.expect("an allocation");
+    assert!(client.echoes(b"counted").await);
+    client.ask(Ask::Refresh { seconds: 0 }).await.expect("released");
+
+    let mut text = String::new();
+    while !text.contains("\"closed\"") {
+        let part = stream.chunk().await.expect("it goes on").expect("it goes on");
+        text.push_str(&String::from_utf8_lossy(&part));
+    }
+    let events: Vec<Value> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|event| serde_json::from_str(event).expect("JSON"))
+        .collect();
+    let (made, ended) = (&events[0], events.last().expect("it was closed"));
+    assert_eq!((&made["event"], &ended["event"]), (&json!("allocated"), &json!("closed")));
+    for event in [made, ended] {
+        assert_eq!(event["username"], USER, "{text}");
+        assert_eq!(event["tenant"], "default", "{text}");
+        assert_eq!(event["client"], made["client"], "{text}");
+        assert!(event["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{text}");
+    }
+    assert_eq!(ended["reason"], "released", "{text}");
+    assert_eq!(ended["carried"]["sent_bytes"], 7, "{text}");
+    assert_eq!(ended["carried"]["received_packets"], 1, "{text}");
 }
 
 #[test]
