@@ -11,6 +11,7 @@ use crate::interfaces;
 
 /// The port of STUN and TURN (RFC 8656, section 17).
 const PORT: u16 = 3478;
+const EVERY: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 pub(super) fn listeners(config: &Config, certificate: bool) -> Vec<Listener> {
     let turn = &config.turn;
@@ -20,19 +21,38 @@ pub(super) fn listeners(config: &Config, certificate: bool) -> Vec<Listener> {
         .map(|transport| Transport::from(*transport))
         .filter(|transport| certificate || !matches!(transport, Transport::Tls | Transport::Dtls))
         .collect();
-    let addresses = match turn.listen.as_slice() {
-        [] => everywhere(),
-        configured => configured.to_vec(),
-    };
     let listener = |address| Listener { address, transports: transports.clone() };
-    addresses.into_iter().map(listener).collect()
+    listening(turn).into_iter().map(listener).collect()
 }
 
-/// A socket has one family, and not every host has both.
-pub(super) fn everywhere() -> Vec<SocketAddr> {
-    let all: [IpAddr; 2] = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
-    let has = |ip: &IpAddr| UdpSocket::bind((*ip, 0)).is_ok();
-    all.into_iter().filter(has).map(|ip| SocketAddr::new(ip, PORT)).collect()
+/// Where clients come in.
+pub(super) fn listening(turn: &TurnConfig) -> Vec<SocketAddr> {
+    let everywhere = [SocketAddr::new(EVERY, PORT)];
+    let configured = match turn.listen.as_slice() {
+        [] => &everywhere,
+        configured => configured,
+    };
+    by_family(configured, |ip| UdpSocket::bind((ip, 0)).is_ok())
+}
+
+/// `::` means every address, IPv4 included, as in other settings; a socket of the relay has one
+/// family, and not every host has both.
+fn by_family(configured: &[SocketAddr], has: impl Fn(IpAddr) -> bool) -> Vec<SocketAddr> {
+    let mut found = Vec::new();
+    for address in configured {
+        let families = match address.ip() {
+            EVERY => {
+                [EVERY, Ipv4Addr::UNSPECIFIED.into()].into_iter().filter(|ip| has(*ip)).collect()
+            }
+            ip => vec![ip],
+        };
+        for address in families.into_iter().map(|ip| SocketAddr::new(ip, address.port())) {
+            if address.port() == 0 || !found.contains(&address) {
+                found.push(address);
+            }
+        }
+    }
+    found
 }
 
 /// Where packets are relayed from, and what peers see instead. Several of one family belong to
@@ -136,6 +156,24 @@ mod tests {
         listen.push(at("192.0.2.2:3479"));
         let found = behaviour(&listen).expect("all four are served");
         assert_eq!(found.addresses[1][1], at("192.0.2.2:3479"));
+    }
+
+    #[test]
+    fn every_address_means_both_families_where_the_host_has_them() {
+        let listening = |configured: &[&str], has: fn(IpAddr) -> bool| -> Vec<String> {
+            let configured: Vec<SocketAddr> =
+                configured.iter().map(|text| text.parse().expect("a literal")).collect();
+            by_family(&configured, has).iter().map(ToString::to_string).collect()
+        };
+        let both = listening(&["[::]:3478", "[::]:5349"], |_| true);
+        assert_eq!(both, ["[::]:3478", "0.0.0.0:3478", "[::]:5349", "0.0.0.0:5349"]);
+        assert_eq!(listening(&["[::]:3478"], |ip| ip.is_ipv4()), ["0.0.0.0:3478"]);
+        let named = ["0.0.0.0:3478", "[::]:3478", "[2001:db8::1]:3479"];
+        assert_eq!(
+            listening(&named, |_| true),
+            ["0.0.0.0:3478", "[::]:3478", "[2001:db8::1]:3479"]
+        );
+        assert_eq!(listening(&["0.0.0.0:3478"], |_| true), ["0.0.0.0:3478"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 
 use super::addresses::{
-    behaviour, everywhere, external_addresses, listeners, media_endpoints, own_relays,
+    behaviour, external_addresses, listeners, listening, media_endpoints, own_relays,
     relay_addresses,
 };
 use crate::admin::Policies;
@@ -121,10 +121,7 @@ impl Shape {
         let rtc = &config.rtc;
         let shards = (0..rtc.shards).map(|index| SocketAddr::new(rtc.listen, rtc.udp_port + index));
         let media = media_endpoints(config, &shards.collect::<Vec<_>>());
-        let listening = match config.turn.listen.as_slice() {
-            [] => everywhere(),
-            configured => configured.to_vec(),
-        };
+        let listening = listening(&config.turn);
         let http = config.http.listen.first().copied();
         let http = http.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         Self { own_secret: secrets::random(), nonce_secret: [0; 32], media, listening, http }

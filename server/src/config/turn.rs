@@ -44,9 +44,10 @@ section! {
     pub(crate) struct TurnSection in "turn" {
         /// Addresses and ports that clients reach.
         ///
-        /// When the list is empty: port 3478 of all addresses. Add a second port, such as
-        /// `"[::]:5349"`, where clients expect TLS on one of its own. Two addresses with the same
-        /// two ports each turn on NAT behaviour discovery (RFC 5780).
+        /// When the list is empty: port 3478 of all addresses. `::` means every address, IPv4
+        /// included. Add a second port, such as `"[::]:5349"`, where clients expect TLS on one of
+        /// its own. Two addresses with the same two ports each turn on NAT behaviour discovery
+        /// (RFC 5780).
         listen: Vec<SocketAddr> = Vec::new(),
 
         /// What is spoken there. TCP and TLS share a port, and so do UDP and DTLS.

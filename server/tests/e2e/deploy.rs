@@ -81,7 +81,7 @@ fn the_unit_gives_a_stop_the_time_that_the_relay_takes() {
     let unit = deploy("systemd/confer-turn.service");
     assert!(deploy("turn/turn.toml").contains("drain-timeout = \"5m\""));
     assert_eq!(value(&unit, "TimeoutStopSec"), (5 * 60 + 30).to_string());
-    assert_eq!(value(&unit, "ExecReload"), "/bin/kill -HUP $MAINPID");
+    assert_eq!(value(&unit, "ExecReload"), "/bin/sh -c 'kill -HUP $MAINPID'");
 }
 
 #[test]
