@@ -182,11 +182,6 @@ impl ChatService {
         self.delivery.epoch()
     }
 
-    /// How many feeds are open on this node.
-    pub fn feeds(&self) -> usize {
-        self.delivery.feeds()
-    }
-
     /// How the service of this process has fared.
     pub fn stats(&self) -> ChatStats {
         self.counters.snapshot(self.delivery.feeds() as u64, self.sends.length() as u64)

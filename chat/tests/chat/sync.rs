@@ -330,7 +330,7 @@ async fn a_reader_that_is_too_slow_is_cut_off_and_finds_everything_when_it_syncs
     }
     // Nobody reads until the service has given the reader up.
     until(|| setup.service.stats().feeds_cut == 1).await;
-    assert_eq!(setup.service.feeds(), 0);
+    assert_eq!(setup.service.stats().feeds, 0);
     let mut at = 2;
     while let Some(notice) = next_notice(&mut feed).await {
         if let Notice::ChatEvent { event } = notice {

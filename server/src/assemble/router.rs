@@ -34,6 +34,7 @@ pub(super) fn router(
     let counting = services.as_ref().map(|services| metrics::ServiceSources {
         pool: services.pool.clone(),
         bus: services.bus.clone(),
+        accounts: services.accounts.clone(),
         chat: services.chat.clone(),
         signaling: services.signaling.clone(),
         sfu: services.sfu.clone(),

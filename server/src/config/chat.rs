@@ -16,6 +16,12 @@ section! {
         /// Rooms one user may own.
         rooms_per_owner: u32 = Limits::default().rooms_per_owner,
 
+        /// HTTP requests of one user a second, over time; more are told when to come again.
+        requests_per_second: u32 = Limits::default().requests_per_second,
+
+        /// HTTP requests of one user at once, after a pause.
+        request_burst: u32 = Limits::default().request_burst,
+
         /// How often conversations that somebody watches are compared with the database.
         ///
         /// It bounds how late a message arrives when a hint between nodes was lost.
@@ -37,6 +43,8 @@ impl ChatSection {
                 body_chars: self.message_length,
                 members_per_room: self.members_per_room,
                 rooms_per_owner: self.rooms_per_owner,
+                requests_per_second: self.requests_per_second,
+                request_burst: self.request_burst,
                 ..Limits::default()
             },
             sweep_interval: self.sweep_interval,

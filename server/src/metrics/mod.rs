@@ -5,6 +5,7 @@
 
 mod media;
 mod page;
+mod service;
 pub(crate) mod turn;
 
 use std::net::IpAddr;
@@ -14,18 +15,13 @@ use std::sync::atomic::Ordering;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use confer_bus::Bus;
-use confer_chat::ChatService;
-use confer_protocol::error::ErrorCode;
-use confer_sfu_net::SfuHandle;
-use confer_signaling_net::Signaling;
 use confer_turn_net::TurnHandle;
-use sqlx::PgPool;
 
 use crate::assemble::RELOADS;
 use crate::config::Secret;
 use crate::http::serve::PeerAddr;
 use page::Page;
+pub(crate) use service::ServiceSources;
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -36,16 +32,6 @@ pub(crate) struct Sources {
     /// `None` where nothing is kept.
     pub(crate) service: Option<ServiceSources>,
     pub(crate) turn: Option<TurnHandle>,
-}
-
-/// The parts that keep data.
-#[derive(Clone)]
-pub(crate) struct ServiceSources {
-    pub(crate) pool: PgPool,
-    pub(crate) bus: Bus,
-    pub(crate) chat: ChatService,
-    pub(crate) signaling: Option<Signaling>,
-    pub(crate) sfu: Option<SfuHandle>,
 }
 
 /// The route.
@@ -95,52 +81,12 @@ fn page(sources: &Sources) -> String {
     page.labelled(reloads, "outcome", "taken", taken.load(Ordering::Relaxed));
     page.labelled(reloads, "outcome", "refused", refused.load(Ordering::Relaxed));
     if let Some(service) = &sources.service {
-        write_service(&mut page, service);
+        service::write(&mut page, service);
     }
     if let Some(turn) = &sources.turn {
         turn::write(&mut page, &turn.stats());
     }
     page.text
-}
-
-fn write_service(page: &mut Page, service: &ServiceSources) {
-    if let Some(signaling) = &service.signaling {
-        let now = signaling.metrics();
-        page.one_gauge("confer_signaling_connections", "WebSockets open now.", now.connections);
-        page.one_gauge("confer_rooms", "Rooms with somebody in them now.", now.rooms);
-        page.one_gauge("confer_participants", "Participants of all rooms now.", now.participants);
-        let (received, sent) = (now.frames_in, now.frames_out);
-        page.one_counter("confer_signaling_frames_received_total", "Frames of clients.", received);
-        page.one_counter("confer_signaling_frames_sent_total", "Frames to clients.", sent);
-        page.counter("confer_signaling_errors_total", "Refused requests by error code.");
-        for (code, count) in now.errors {
-            page.labelled("confer_signaling_errors_total", "code", code_text(code), count);
-        }
-        page.counter("confer_signaling_closes_total", "Sockets the server closed, by close code.");
-        for (code, count) in now.closes {
-            page.labelled("confer_signaling_closes_total", "code", code.code(), count);
-        }
-    }
-
-    if let Some(sfu) = &service.sfu {
-        media::write(page, &sfu.snapshots());
-    }
-    let feeds = service.chat.feeds();
-    page.one_gauge("confer_chat_feeds", "Clients that follow their conversations now.", feeds);
-    let bus = service.bus.stats();
-    page.one_counter("confer_bus_published_total", "Hints published.", bus.published);
-    page.one_counter("confer_bus_dropped_total", "Hints other nodes did not get.", bus.dropped);
-    page.one_counter("confer_bus_disconnects_total", "Losses of Redis.", bus.disconnects);
-    let (open, idle) = (service.pool.size(), service.pool.num_idle());
-    page.one_gauge("confer_database_connections", "Open connections of the pool.", open);
-    page.one_gauge("confer_database_connections_idle", "Those that nobody uses now.", idle);
-}
-
-fn code_text(code: ErrorCode) -> String {
-    match serde_json::to_value(code) {
-        Ok(serde_json::Value::String(text)) => text,
-        Ok(_) | Err(_) => String::new(),
-    }
 }
 
 #[cfg(test)]

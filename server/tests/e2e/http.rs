@@ -92,7 +92,14 @@ async fn the_operators_routes_answer() {
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
     }
     let metrics = get("/metrics").await.expect("the server answers").text().await.expect("text");
-    for name in ["confer_build_info", "confer_rooms", "confer_sfu_rooms", "confer_chat_feeds"] {
+    let names = [
+        "confer_build_info",
+        "confer_rooms",
+        "confer_sfu_rooms",
+        "confer_chat_messages_total{outcome=\"stored\"} 0",
+        "confer_accounts_logins_total{outcome=\"refused\"} 0",
+    ];
+    for name in names {
         assert!(metrics.contains(name), "{name} is not in:\n{metrics}");
     }
     let openapi = get("/openapi.json").await.expect("the server answers").text().await;
