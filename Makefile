@@ -82,7 +82,7 @@ check: ## Check formatting, lints, architecture, generated files and docs
 	npm --prefix e2e/browser run check
 
 .PHONY: gen
-gen: ## Rewrite generated files: TypeScript types, docs/config.md, docs/openapi.json
+gen: ## Rewrite generated files: TypeScript types and pages of docs/
 	@scripts/generated update
 
 .PHONY: bench

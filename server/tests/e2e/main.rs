@@ -8,6 +8,7 @@ mod durability;
 mod guests;
 mod http;
 mod logs;
+mod metrics;
 mod process;
 mod relay;
 mod starting;
