@@ -8,12 +8,8 @@ use super::page::Page;
 /// Name, help, and where the number is.
 type Row = (&'static str, &'static str, fn(&StatsSnapshot) -> u64);
 
-const GAUGES: [Row; 2] = [
-    ("confer_turn_allocations", "Allocations now.", |stats| stats.allocations),
-    ("confer_turn_connections", "Clients' connections over TCP and TLS now.", |stats| {
-        stats.connections
-    }),
-];
+const GAUGES: [Row; 1] =
+    [("confer_turn_allocations", "Allocations now.", |stats| stats.allocations)];
 
 const COUNTERS: [Row; 11] = [
     ("confer_turn_relayed_packets_total", "Payload packets, both ways.", |stats| {
@@ -45,7 +41,7 @@ const COUNTERS: [Row; 11] = [
     }),
     (
         "confer_turn_handshakes_failed_total",
-        "TLS handshakes and PROXY headers not completed.",
+        "TLS and DTLS handshakes and PROXY headers not completed.",
         |stats| stats.handshakes_failed,
     ),
     ("confer_turn_connections_cut_total", "Connections closed for silence or nonsense.", |stats| {
@@ -56,6 +52,11 @@ const COUNTERS: [Row; 11] = [
 pub(super) fn write(page: &mut Page, stats: &StatsSnapshot) {
     for (name, help, value) in GAUGES {
         page.one_gauge(name, help, value(stats));
+    }
+    let name = "confer_turn_connections";
+    page.gauge(name, "Clients' connections now, by what they speak.");
+    for (transport, count) in &stats.connected {
+        page.labelled(name, "transport", transport_word(*transport), count);
     }
     for (name, help, value) in COUNTERS {
         page.one_counter(name, help, value(stats));
@@ -129,6 +130,7 @@ fn drop_word(reason: DropReason) -> &'static str {
         DropReason::TooLarge => "too_large",
         DropReason::OverRate => "over_rate",
         DropReason::ChallengesSpent => "challenges_spent",
+        DropReason::NoSession => "no_session",
     }
 }
 
@@ -148,5 +150,16 @@ mod tests {
         has("confer_turn_allocation_seconds_bucket{le=\"300\"} 3\n");
         has("confer_turn_allocation_seconds_bucket{le=\"+Inf\"} 6\n");
         has("confer_turn_allocation_seconds_count 6\n");
+    }
+
+    #[test]
+    fn connections_are_told_apart_by_transport() {
+        let mut page = Page::default();
+        let connected = [(Transport::Tcp, 0), (Transport::Tls, 2), (Transport::Dtls, 3)].into();
+        write(&mut page, &StatsSnapshot { connections: 5, connected, ..StatsSnapshot::default() });
+        for line in ["{transport=\"tcp\"} 0\n", "{transport=\"dtls\"} 3\n"] {
+            let line = format!("confer_turn_connections{line}");
+            assert!(page.text.contains(&line), "{}", page.text);
+        }
     }
 }

@@ -24,8 +24,10 @@
 mod allocation;
 mod challenge;
 pub mod client;
+mod cookie;
 pub mod credentials;
 pub mod frame;
+pub mod hello;
 pub mod integrity;
 pub mod message;
 pub mod nonce;
@@ -37,6 +39,7 @@ pub mod server;
 
 pub use allocation::{Relayed, Traffic};
 pub use challenge::Challenges;
+pub use cookie::{Cookies, Standing};
 pub use credentials::{Credentials, OauthKey, Tenant, TenantId};
 pub use frame::ChannelRange;
 pub use policy::{OwnRelays, PeerPolicy, Rule};

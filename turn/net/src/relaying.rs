@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use confer_inprocess::Sent;
@@ -127,42 +128,42 @@ impl Relaying {
         now: Now,
     ) {
         self.stirred = true;
-        let sessions = &self.io.dtls;
         // A stranger's hello is answered from the same budget as a stranger's request.
-        if !sessions.borrow().knows(&tuple)
-            && !self.server.admits_stranger(tuple.client.ip(), now.steady)
-        {
-            self.io.counters.dropped(DropReason::ChallengesSpent);
-            return;
+        let admits = || self.server.admits_stranger(tuple.client.ip(), now.steady);
+        let brought = self.io.dtls.borrow_mut().take(tuple, datagram, config, admits, now);
+        if brought.replaced {
+            self.server.handle_disconnect(&tuple, now.steady);
         }
-        let brought = sessions.borrow_mut().take(tuple, datagram, config, now.steady);
         for answer in &brought.answers {
             self.io.send_datagram(&tuple, answer);
         }
         for frame in &brought.frames {
             self.client(tuple, frame, now);
         }
-        if brought.failed {
-            add(&self.io.counters.dtls_failed, 1);
-        }
-        if brought.refused {
-            add(&self.io.counters.dtls_refused, 1);
+        let counters = &self.io.counters;
+        add(&counters.dtls_failed, brought.failed);
+        add(&counters.dtls_refused, u64::from(brought.refused));
+        if let Some(reason) = brought.dropped {
+            counters.dropped(reason);
         }
         if brought.closed {
             self.server.handle_disconnect(&tuple, now.steady);
         }
+        self.io.count_sessions();
     }
 
     /// Looks after clients over DTLS when it is time.
     pub(crate) fn dtls_tick(&mut self, limits: &Limits, now: Now) {
         let holds = |tuple: &FiveTuple| self.server.holds(tuple);
-        let (again, gone) = self.io.dtls.borrow_mut().tick(limits, holds, now.steady);
-        for (tuple, datagram) in again {
+        let due = self.io.dtls.borrow_mut().tick(limits, holds, now.steady);
+        for (tuple, datagram) in due.out {
             self.io.send_datagram(&tuple, &datagram);
         }
-        for tuple in gone {
+        for tuple in due.gone {
             self.server.handle_disconnect(&tuple, now.steady);
         }
+        add(&self.io.counters.dtls_failed, due.failed);
+        self.io.count_sessions();
     }
 
     /// Closes a client's connection, after what is queued for it was sent.
@@ -176,6 +177,7 @@ impl Relaying {
                 for datagram in &goodbye {
                     self.io.send_datagram(tuple, datagram);
                 }
+                self.io.count_sessions();
             }
         }
     }
@@ -269,6 +271,11 @@ impl Io {
         if let Some(queue) = self.connections.get(tuple) {
             queue.hold(holds);
         }
+    }
+
+    fn count_sessions(&self) {
+        let open = self.dtls.borrow().open() as u64;
+        self.counters.dtls_open.store(open, Ordering::Relaxed);
     }
 
     fn send_to_peer(&mut self, run: &Ready<'_, PeerWay>) {

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use confer_inprocess::RelayEnd;
-use confer_turn_core::{Challenges, Event, Server, Shared, Transport};
+use confer_turn_core::{Challenges, Cookies, Event, Server, Shared, Transport};
 use rustix::event::epoll;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -132,6 +132,7 @@ pub async fn start_beside_media(
     let places = Arc::new(Semaphore::new(config.limits.connections_per_listener));
     let (secret, strangers) = (&config.core.nonce_secret, config.core.limits.challenges_per_prefix);
     let challenges = Arc::new(Challenges::new(secret, strangers, Instant::now()));
+    let cookies = Cookies::new(secret);
     let mut running =
         Running { threads: Vec::new(), links: Arc::clone(&links), streams: Arc::clone(&streams) };
 
@@ -155,7 +156,7 @@ pub async fn start_beside_media(
                 challenges: Arc::clone(&challenges),
             },
             media: media.next(),
-            dtls: Sessions::new(Arc::clone(&places), streams.prefixes.clone()),
+            dtls: Sessions::new(cookies.clone(), Arc::clone(&places), streams.prefixes.clone()),
         };
         let shard = parts.shard(&config).map_err(StartError::Thread)?;
         let thread = std::thread::Builder::new()

@@ -32,6 +32,7 @@ pub(crate) struct Counters {
     pub(crate) handed_over: AtomicU64,
     pub(crate) in_process_packets: AtomicU64,
     pub(crate) in_process_full: AtomicU64,
+    pub(crate) dtls_open: AtomicU64,
     pub(crate) dtls_failed: AtomicU64,
     pub(crate) dtls_refused: AtomicU64,
     allocated: [AtomicU64; TRANSPORTS.len()],
@@ -46,7 +47,8 @@ pub(crate) struct Counters {
 /// The counters of what happens before a connection belongs to a thread.
 #[derive(Debug, Default)]
 pub(crate) struct StreamCounters {
-    pub(crate) connections: AtomicU64,
+    pub(crate) tcp: AtomicU64,
+    pub(crate) tls: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) handshakes_failed: AtomicU64,
     pub(crate) cut: AtomicU64,
@@ -94,8 +96,10 @@ pub struct StatsSnapshot {
     pub refused: BTreeMap<u16, u64>,
     /// Requests without any proof, which got a challenge.
     pub challenges: u64,
-    /// Connections over TCP and TLS now.
+    /// Connections over TCP, TLS and DTLS now.
     pub connections: u64,
+    /// The same by transport; those that have none are here, too.
+    pub connected: BTreeMap<Transport, u64>,
     /// Connections over TCP, TLS and DTLS closed at once because there were too many.
     pub connections_refused: u64,
     /// TLS and DTLS handshakes and PROXY headers that were not completed.
@@ -148,6 +152,13 @@ impl Counters {
     }
 }
 
+impl StreamCounters {
+    /// Where connections over a transport are counted.
+    pub(crate) fn connections(&self, transport: Transport) -> &AtomicU64 {
+        if transport == Transport::Tls { &self.tls } else { &self.tcp }
+    }
+}
+
 impl Buckets {
     fn note(&self, value: u64, bounds: &[u64; 6]) {
         let at = bounds.partition_point(|bound| *bound < value);
@@ -177,13 +188,14 @@ impl StatsSnapshot {
         streams: &StreamCounters,
     ) -> Self {
         let mut sum = Self {
-            connections: read(&streams.connections),
             connections_refused: read(&streams.refused),
             handshakes_failed: read(&streams.handshakes_failed),
             connections_cut: read(&streams.cut),
             ..Self::default()
         };
+        let (tcp, tls, mut dtls) = (read(&streams.tcp), read(&streams.tls), 0);
         for counters in threads {
+            dtls += read(&counters.dtls_open);
             sum.allocations += read(&counters.allocations);
             sum.relayed_packets += read(&counters.relayed_packets);
             sum.relayed_bytes += read(&counters.relayed_bytes);
@@ -202,6 +214,9 @@ impl StatsSnapshot {
             sum.durations.add(&counters.durations);
             sum.bytes.add(&counters.bytes);
         }
+        sum.connected =
+            [(Transport::Tcp, tcp), (Transport::Tls, tls), (Transport::Dtls, dtls)].into();
+        sum.connections = tcp + tls + dtls;
         sum.allocations_total = sum.allocated.values().sum();
         sum
     }

@@ -213,11 +213,13 @@ pub enum DropReason {
     OverRate,
     /// Too many unauthenticated requests from this network.
     ChallengesSpent,
+    /// Over DTLS, of nobody who has a session or begins one.
+    NoSession,
 }
 
 impl DropReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NotTurn,
         Self::Unexpected,
         Self::NoAllocation,
@@ -227,6 +229,7 @@ impl DropReason {
         Self::TooLarge,
         Self::OverRate,
         Self::ChallengesSpent,
+        Self::NoSession,
     ];
 }
 

@@ -169,9 +169,10 @@ impl Streams {
         S: AsyncRead + AsyncWrite + Send,
     {
         let home = self.next_thread.fetch_add(1, Ordering::Relaxed) % self.links.len().max(1);
-        self.counters.connections.fetch_add(1, Ordering::Relaxed);
+        let connections = self.counters.connections(tuple.transport);
+        connections.fetch_add(1, Ordering::Relaxed);
         let ended = Connection::new(self, tuple, home).serve(stream, first, deadline).await;
-        self.counters.connections.fetch_sub(1, Ordering::Relaxed);
+        connections.fetch_sub(1, Ordering::Relaxed);
         if ended == connection::Ended::Cut {
             self.counters.cut.fetch_add(1, Ordering::Relaxed);
         }

@@ -5,7 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use confer_turn_core::{ChannelRange, Credentials, PeerPolicy, Tenant, TenantLimits, Transport};
-use confer_turn_net::{Certificate, Config, Listener, RelayAddress, Running, TurnHandle, start};
+use confer_turn_net::{
+    Certificate, Config, Listener, RelayAddress, Running, StatsSnapshot, TurnHandle, start,
+};
 use tokio::runtime::Runtime;
 
 pub(crate) const SECRET: &str = "s3cr3t";
@@ -15,7 +17,7 @@ const REALM: &str = "confer.test";
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 /// Far more than any of the clients' runs takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const INSTALL: &str = "coturn's clients are missing; type: \
                        sudo apt-get install -y --no-install-recommends coturn";
 
@@ -69,10 +71,7 @@ impl Lab {
 
     /// Runs the client with these arguments, the server's place and the usual user.
     pub(crate) fn uclient(&self, arguments: &[&str]) -> Run {
-        let wanted = if self.settings.client_v6 { V6 } else { V4 };
-        let listening = self.turn.listening().iter();
-        let server = listening.clone().find(|address| address.ip() == wanted);
-        let server = server.expect("both families are served");
+        let server = self.server();
         let mut command = Command::new("timeout");
         command
             .args(["--kill-after=5", &PATIENCE.as_secs().to_string(), "turnutils_uclient"])
@@ -95,8 +94,20 @@ impl Lab {
         }
     }
 
+    /// Where the relay is reached.
+    pub(crate) fn server(&self) -> SocketAddr {
+        let wanted = if self.settings.client_v6 { V6 } else { V4 };
+        let mut listening = self.turn.listening().iter();
+        let server = listening.find(|address| address.ip() == wanted);
+        *server.expect("both families are served")
+    }
+
+    pub(crate) fn stats(&self) -> StatsSnapshot {
+        self.turn.stats()
+    }
+
     pub(crate) fn allocations_total(&self) -> u64 {
-        self.turn.stats().allocations_total
+        self.stats().allocations_total
     }
 
     /// The peer says nothing when it is ready, so it is asked until it answers.
@@ -174,8 +185,8 @@ fn certificate() -> Certificate {
     Certificate { chain: vec![made.cert.der().clone()], key }
 }
 
-/// Free now; the peer takes it at once.
-fn free_port() -> u16 {
+/// Free now; who asks takes it at once.
+pub(crate) fn free_port() -> u16 {
     let socket = UdpSocket::bind((V4, 0)).expect("a free port");
     socket.local_addr().expect("it is bound").port()
 }

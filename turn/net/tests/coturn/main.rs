@@ -1,4 +1,4 @@
-//! The relay against the clients of coturn, which nobody here wrote.
+//! The relay against the clients of coturn and OpenSSL, which nobody here wrote.
 //!
 //! Every test starts a relay inside the test on free loopback ports, a `turnutils_peer` that echoes,
 //! and one `turnutils_uclient` with the arguments under test, and compares what the client says it
@@ -6,6 +6,7 @@
 
 mod discovery;
 mod lab;
+mod openssl;
 
 use confer_turn_core::credentials::ephemeral_password;
 use lab::{Lab, SECRET, Settings};

@@ -9,6 +9,7 @@ mod limits;
 mod operations;
 mod quotas;
 mod removal;
+mod restarts;
 mod secured;
 mod streams;
 mod support;

@@ -75,9 +75,26 @@ impl Secured {
         connecting
     }
 
-    /// Goes away without a word once the hello was answered.
+    /// Shows the cookie it is asked for, and says nothing more.
+    pub(crate) async fn show(mut self) -> Self {
+        self.read().await;
+        self
+    }
+
+    /// Goes away without a word once the server has answered.
     pub(crate) async fn abandon(self) -> UdpSocket {
         self.socket.recv(&mut [0; 2048]).await.expect("connected");
+        self.socket
+    }
+
+    /// Says goodbye and goes away.
+    pub(crate) async fn leave(mut self) {
+        self.endpoint.close(Instant::now()).expect("it is open");
+        self.flush().await;
+    }
+
+    /// Goes away without a word.
+    pub(crate) fn crash(self) -> UdpSocket {
         self.socket
     }
 

@@ -1,5 +1,6 @@
 //! Handshakes that are begun and never finished.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use confer_turn_core::DropReason;
@@ -66,17 +67,37 @@ async fn silent_connections_of_one_network_leave_the_rest_to_others() {
 }
 
 #[tokio::test]
-async fn half_open_dtls_gives_way_and_nobody_elses_session_does() {
+async fn who_says_hello_over_dtls_and_shows_no_cookie_leaves_nothing() {
     let (handle, running) = relay(|config| {
         // As many as they like, as if they came from everywhere.
         config.core.limits.challenges_per_prefix = 0;
+        config.limits.greeting = Duration::ZERO;
     })
     .await;
     let server = handle.listening()[0];
     let mut bystander = Bystander::calls(&handle, Transport::Dtls).await;
-    let most = HALF_OPEN + 64;
-    for number in 0..most {
+    for number in 0..640 {
         drop(Secured::begin(server).await);
+        if number % 16 == 0 {
+            bystander.goes_on().await;
+        }
+    }
+    bystander.goes_on().await;
+    // A handshake that was begun would have been given up at once, and counted.
+    assert_eq!(handle.stats().handshakes_failed, 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn half_open_dtls_gives_way_and_nobody_elses_session_does() {
+    let (handle, running) = relay(|config| config.core.limits.challenges_per_prefix = 0).await;
+    let server = handle.listening()[0];
+    let mut bystander = Bystander::calls(&handle, Transport::Dtls).await;
+    for number in 0..HALF_OPEN + 64 {
+        // Of as many networks as it takes: each has a share.
+        let network = IpAddr::from([127, 0, 1, 1 + u8::try_from(number % 8).expect("small")]);
+        let socket = UdpSocket::bind((network, 0)).await.expect("loopback");
+        drop(Secured::begin_on(socket, server).await.show().await);
         if number % 16 == 0 {
             bystander.goes_on().await;
         }
@@ -124,8 +145,10 @@ async fn who_begins_again_where_somebody_left_is_not_taken_for_them() {
     let (handle, running) = relay(|_| {}).await;
     let server = handle.listening()[0];
     let mut left = UdpSocket::bind((V4, 0)).await.expect("a free port");
-    for _ in 0..3 {
-        left = Secured::begin_on(left, server).await.abandon().await;
+    for round in 0..4 {
+        let begun = Secured::begin_on(left, server).await;
+        let begun = if round % 2 == 1 { begun.show().await } else { begun };
+        left = begun.abandon().await;
     }
     let secured = Secured::begin_on(left, server).await.finish();
     let secured = tokio::time::timeout(PATIENCE, secured).await.expect("a handshake");
