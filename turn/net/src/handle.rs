@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::certificate::{Certificate, CertificateError, CertificateStore};
+use crate::inbox::canonical;
 use crate::link::{Control, Link};
 use crate::stats::{Counters, StatsSnapshot};
 use crate::stream::Streams;
@@ -107,6 +108,7 @@ impl TurnHandle {
     ) where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
+        let (client, server) = (canonical(client), canonical(server));
         self.streams.adopt(stream, FiveTuple { client, server, transport }, first_bytes);
     }
 

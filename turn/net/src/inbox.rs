@@ -162,7 +162,7 @@ fn meta<S>(message: &RecvMsg<'_, '_, S>, address: impl FnOnce(&S) -> SocketAddr)
 }
 
 /// An IPv4 address is the same whichever socket it came through.
-fn canonical(address: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
         IpAddr::V6(_) => address,

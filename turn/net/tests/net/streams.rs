@@ -122,8 +122,10 @@ async fn headers_of_strangers_are_not_believed() {
 async fn a_connection_that_others_accepted_is_served_from_its_first_byte_on() {
     let (handle, running) = relay(|_| {}).await;
     let (ours, theirs) = tokio::io::duplex(4096);
+    // A socket for both families hands out IPv4 addresses in IPv6; nobody else should see them so.
+    let accepted = "[::ffff:192.0.2.9]:999".parse().expect("a literal");
     let client_address: SocketAddr = "192.0.2.9:999".parse().expect("a literal");
-    let way = (client_address, handle.listening()[0]);
+    let way = (accepted, handle.listening()[0]);
     // The first request was read by whoever found out that this is TURN.
     let request = b"\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl".to_vec();
     handle.adopt(theirs, way, Transport::Tls, request);
