@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
 import { instrument } from './instrument.mjs';
-import { within } from './natlab.mjs';
+import { within } from './namespaces.mjs';
 
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -209,6 +209,7 @@ export class Person {
       await this.page.waitForTimeout(100);
       path = await this.page.evaluate(() => window.seen.path());
     }
+    return path;
   }
 
   /** Room events that the page's sockets brought, by kind. */

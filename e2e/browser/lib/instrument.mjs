@@ -81,14 +81,24 @@ export function instrument() {
     }, 250);
   };
 
-  /** How media travels now: the near end of the path that the newest connection has chosen. */
+  /** How media travels now: the path that the newest connection has chosen. */
   seen.path = async () => {
     const open = seen.connections.filter(({ connectionState }) => connectionState !== 'closed');
     const stats = [...((await open.at(-1)?.getStats())?.values() ?? [])];
     const transport = stats.find(({ type }) => type === 'transport');
     const pair = stats.find(({ id }) => id === transport?.selectedCandidatePairId);
-    const local = stats.find(({ id }) => id === pair?.localCandidateId);
-    return { type: local?.candidateType, protocol: local?.relayProtocol, url: local?.url };
+    const near = stats.find(({ id }) => id === pair?.localCandidateId);
+    const far = stats.find(({ id }) => id === pair?.remoteCandidateId);
+    return {
+      id: near?.id,
+      type: near?.candidateType,
+      protocol: near?.relayProtocol,
+      url: near?.url,
+      near: near?.address,
+      far: far?.address,
+      farType: far?.candidateType,
+      roundTripMs: 1000 * pair?.currentRoundTripTime,
+    };
   };
 
   /** What all media connections of the page have received and sent up to now. */
@@ -105,6 +115,7 @@ export function instrument() {
       concealed: 0,
       samples: 0,
       lost: 0,
+      repaired: 0,
       videos: 0,
       widths: [],
       security: null,
@@ -124,6 +135,7 @@ export function instrument() {
           total.freezes += report.freezeCount ?? 0;
           total.freezesMs += 1000 * (report.totalFreezesDuration ?? 0);
           total.lost += report.packetsLost ?? 0;
+          total.repaired += report.retransmittedPacketsReceived ?? 0;
           total.videos += report.framesDecoded > 0 ? 1 : 0;
           if (report.frameWidth) {
             total.widths.push(report.frameWidth);

@@ -1,30 +1,56 @@
-// Two hosts, each behind a NAT of its own, and a server where both can reach it. All of it stands
-// in network namespaces of this run: nothing leaves the machine, and ports clash with nobody's.
+// Hosts behind NATs of their own, and a server where all can reach it. All of it stands in network
+// namespaces of this run: nothing leaves the machine, and ports clash with nobody's.
 //
-//   host a 10.1.0.2 ── nat a 203.0.113.1 ──┐
-//                                          ├── net ── server 203.0.113.10
-//   host b 10.2.0.2 ── nat b 203.0.113.2 ──┘
+//   host a 10.1.0.2 ───────── nat a 203.0.113.1 ──┐
+//   host b 10.2.0.2 ───────── nat b 203.0.113.2 ──┼── net ── server 203.0.113.10
+//     or   10.3.0.2 ───────── nat m 203.0.113.3 ──┤                 2001:db8::10
+//   host s 2001:db8:6::2 ── router s 2001:db8::6 ─┘
+//
+// Host b has two networks, as a phone has, and is in one of them at a time. Host s has IPv6 alone,
+// which nobody translates: its router has a firewall only.
 
-import { execFile, execFileSync } from 'node:child_process';
-import { once } from 'node:events';
-import { promisify } from 'node:util';
+import {
+  assign,
+  cable,
+  counters,
+  forward,
+  ip,
+  name,
+  nft,
+  removeNow,
+  run,
+  sweep,
+  within,
+} from './namespaces.mjs';
+import {
+  CLOSED_DOOR,
+  COUNTING,
+  detour,
+  firewall,
+  NATS,
+  NO_DETOUR,
+  nat,
+  PORTS,
+} from './nat-rules.mjs';
+import { RoughLink } from './rough-link.mjs';
+
+export { PORTS, within };
 
 export const SERVER = '203.0.113.10';
-/** What the server listens at, each port counted on its own. */
-export const PORTS = { web: 443, turn: 3478, media: 7882 };
+export const SERVER_V6 = '2001:db8::10';
+export const HOST_V6 = '2001:db8:6::2';
+/** What name servers have both addresses for. */
+export const NAME = 'meet.example';
 
 const PREFIX = 'confer-nat';
-const PARTS = ['net', 'server', 'nat-a', 'nat-b', 'host-a', 'host-b'];
+const SITES = ['a', 'b', 'm', 's'];
+const HOSTS = ['host-a', 'host-b', 'host-s'];
+const PARTS = ['net', 'server', ...SITES.map((site) => `nat-${site}`), ...HOSTS];
 
-/** What a site lets its people send out: rules of a chain that passes what they do not drop. */
-const FIREWALLS = {
-  open: '',
-  'only the web and TURN': `tcp dport ${PORTS.web} accept
-    udp dport ${PORTS.turn} accept
-    counter name refused drop`,
-  'no UDP': 'meta l4proto udp counter name refused drop',
-  'only TCP 443': `tcp dport 443 accept
-    counter name refused drop`,
+/** Networks of host b: what it has there, and where they lead. */
+const NETWORKS = {
+  b: { device: 'eth0', address: '10.2.0.2/24', router: '10.2.0.1' },
+  m: { device: 'eth1', address: '10.3.0.2/24', router: '10.3.0.1' },
 };
 
 /** Why there can be no lab here, and how to get one; `null` where there can be. */
@@ -45,21 +71,24 @@ export async function missing() {
   const probe = `${PREFIX}-${process.pid}-probe`;
   try {
     await ip('netns', 'add', probe);
-    await nft(probe, SYMMETRIC);
+    for (const kind of NATS) {
+      await nft(probe, nat(kind));
+    }
+    await nft(probe, detour(PORTS.turn));
     return null;
   } catch (error) {
     return `this kernel or container gives no network namespaces or no NAT: ${error.message}`;
   } finally {
-    await ip('netns', 'del', probe).catch(() => undefined);
+    removeNow(probe);
   }
 }
 
 export class NatLab {
-  /** Cables and NATs, with firewalls that let everything out. */
+  /** Cables and symmetric NATs, with firewalls that let everything out. */
   static async open() {
-    await sweep();
+    await sweep(PREFIX);
     const lab = new NatLab();
-    process.once('exit', lab.#atExit);
+    process.once('exit', lab.#remove);
     try {
       await lab.#build();
     } catch (error) {
@@ -69,13 +98,11 @@ export class NatLab {
     return lab;
   }
 
-  #atExit = () => {
+  #links = new Map();
+
+  #remove = () => {
     for (const part of PARTS) {
-      try {
-        execFileSync('ip', ['netns', 'del', this.namespace(part)], { stdio: 'ignore' });
-      } catch {
-        // It was never made, or is gone.
-      }
+      removeNow(this.namespace(part));
     }
   };
 
@@ -86,22 +113,8 @@ export class NatLab {
 
   /** Only what `kind` permits leaves `site` from now on; what was counted is forgotten. */
   async firewall(site, kind) {
-    await nft(
-      this.namespace(`nat-${site}`),
-      `table ip site {}
-      delete table ip site
-      table ip site {
-        counter refused {}
-        chain out {
-          type filter hook forward priority -10; policy accept;
-          iifname "lan" jump rules
-        }
-        chain rules {
-          ${FIREWALLS[kind]}
-        }
-      }`,
-    );
-    await nft(this.namespace('server'), 'reset counters table ip counting');
+    await nft(this.namespace(`nat-${site}`), firewall(kind));
+    await nft(this.namespace('server'), 'reset counters table inet counting');
   }
 
   /** Packets that the firewall of `site` dropped. */
@@ -114,11 +127,63 @@ export class NatLab {
     return counters(this.namespace('server'));
   }
 
-  async close() {
-    process.off('exit', this.#atExit);
-    for (const part of PARTS) {
-      await ip('netns', 'del', this.namespace(part)).catch(() => undefined);
+  /** What `site` sends from now on is translated by a NAT of another kind. */
+  async nat(site, kind) {
+    await nft(this.namespace(`nat-${site}`), nat(kind));
+  }
+
+  /** From now on what `site` and the relay tell each other over UDP gets lost and late. */
+  async roughen(site, { loss, delayMs }) {
+    const router = this.namespace(`nat-${site}`);
+    const shape = { host: SERVER, port: PORTS.turn, loss, delayMs };
+    const link = await RoughLink.start(router, shape);
+    this.#links.set(site, link);
+    await nft(router, detour(link.port));
+    return link;
+  }
+
+  /** The link is as good as any again. */
+  async smooth(site) {
+    const link = this.#links.get(site);
+    if (this.#links.delete(site)) {
+      await nft(this.namespace(`nat-${site}`), NO_DETOUR);
+      await link.close();
     }
+  }
+
+  /**
+   * Host b leaves one of its networks for another, with addresses of its own on both sides of the
+   * NAT. The new one is there before the old one is gone, as with a phone that leaves the house.
+   */
+  async move(from, to) {
+    await this.#enter(to);
+    const { device, address } = NETWORKS[from];
+    await ip('-n', this.namespace('host-b'), 'addr', 'del', address, 'dev', device);
+  }
+
+  async #enter(network) {
+    const { device, address, router } = NETWORKS[network];
+    const host = this.namespace('host-b');
+    await assign(host, device, address);
+    await ip('-n', host, 'route', 'replace', 'default', 'via', router);
+  }
+
+  /**
+   * The provider gives the router of `site` another address, as some do every night: nothing
+   * changes that its people could see, and nothing that they began goes on.
+   */
+  async renumber(site, from, to) {
+    const router = this.namespace(`nat-${site}`);
+    // With its address the kernel forgets every mapping that used it.
+    await ip('-n', router, 'addr', 'del', `${from}/24`, 'dev', 'wan');
+    await assign(router, 'wan', `${to}/24`);
+    await ip('-n', router, 'route', 'replace', 'default', 'via', '203.0.113.254');
+  }
+
+  async close() {
+    process.off('exit', this.#remove);
+    await Promise.all([...this.#links.values()].map((link) => link.close()));
+    this.#remove();
   }
 
   async #build() {
@@ -126,149 +191,66 @@ export class NatLab {
     for (const part of PARTS) {
       await ip('netns', 'add', this.namespace(part));
       await ip('-n', this.namespace(part), 'link', 'set', 'lo', 'up');
+      await name(this.namespace(part), [
+        ['127.0.0.1', 'localhost'],
+        [SERVER, NAME],
+        [SERVER_V6, NAME],
+      ]);
     }
     // It answers for every address, as a provider's router does, and drops what leads nowhere:
     // without a route, sending fails at once instead.
     await ip('-n', net, 'link', 'add', 'wire', 'type', 'bridge');
-    await ip('-n', net, 'addr', 'add', '203.0.113.254/24', 'dev', 'wire');
+    await assign(net, 'wire', '203.0.113.254/24');
+    await assign(net, 'wire', '2001:db8::254/64');
     await ip('-n', net, 'link', 'set', 'wire', 'up');
-    await this.#connect('server', `${SERVER}/24`);
+    await this.#connect('server', `${SERVER}/24`, `${SERVER_V6}/64`);
     await nft(server, COUNTING);
-    for (const [site, number] of [
-      ['a', 1],
-      ['b', 2],
+    for (const [site, number, ...end] of [
+      ['a', 1, 'host-a', 'eth0', '10.1.0.2/24'],
+      ['b', 2, 'host-b', NETWORKS.b.device],
+      ['m', 3, 'host-b', NETWORKS.m.device],
     ]) {
-      const [nat, host] = [this.namespace(`nat-${site}`), this.namespace(`host-${site}`)];
-      await this.#connect(`nat-${site}`, `203.0.113.${number}/24`);
-      await cable([nat, 'lan', `10.${number}.0.1/24`], [host, 'eth0', `10.${number}.0.2/24`]);
-      await ip('-n', host, 'route', 'add', 'default', 'via', `10.${number}.0.1`);
-      await inside(nat, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward');
-      await nft(nat, SYMMETRIC);
+      const router = await this.#router(site, `203.0.113.${number}/24`);
+      const [host, ...device] = end;
+      await cable([router, 'lan', `10.${number}.0.1/24`], [this.namespace(host), ...device]);
+      await forward(router, 'ip');
+      await nft(router, nat('symmetric'));
     }
+    await this.#gateway('host-a', '10.1.0.1');
+    await this.#enter('b');
+    await this.#sixth(server);
   }
 
-  /** Gives a namespace an address on the public side. */
-  async #connect(part, address) {
+  /** The site with IPv6 alone. */
+  async #sixth(server) {
+    const router = await this.#router('s', '2001:db8::6/64');
+    const end = [this.namespace('host-s'), 'eth0', `${HOST_V6}/64`];
+    await cable([router, 'lan', '2001:db8:6::1/64'], end);
+    await forward(router, 'ip6');
+    await this.#gateway('host-s', '2001:db8:6::1');
+    await ip('-n', server, 'route', 'add', '2001:db8:6::/64', 'via', '2001:db8::6');
+  }
+
+  /** A router that lets in only what was asked for. */
+  async #router(site, address) {
+    await this.#connect(`nat-${site}`, address);
+    const router = this.namespace(`nat-${site}`);
+    await nft(router, CLOSED_DOOR);
+    return router;
+  }
+
+  /** Gives a namespace addresses on the public side. */
+  async #connect(part, ...addresses) {
     const [net, namespace] = [this.namespace('net'), this.namespace(part)];
-    await cable([namespace, 'wan', address], [net, part]);
+    await cable([namespace, 'wan', ...addresses], [net, part]);
     await ip('-n', net, 'link', 'set', part, 'master', 'wire');
-    await ip('-n', namespace, 'route', 'add', 'default', 'via', '203.0.113.254');
-  }
-}
-
-/**
- * Another port for every destination, so that what one peer learns of a host helps no other peer.
- * Unasked packets are dropped without an answer, as home routers do it.
- */
-const SYMMETRIC = `
-table ip nat {
-  chain post {
-    type nat hook postrouting priority 100; policy accept;
-    oifname "wan" masquerade fully-random
-  }
-  chain forwarded {
-    type filter hook forward priority 0; policy accept;
-    iifname "wan" ct state != { established, related } drop
-  }
-  chain own {
-    type filter hook input priority 0; policy accept;
-    iifname "wan" ct state != { established, related } drop
-  }
-}`;
-
-const COUNTING = `
-table ip counting {
-  counter web {}
-  counter turn_tcp {}
-  counter turn_udp {}
-  counter media {}
-  counter other {}
-  chain in {
-    type filter hook input priority 0; policy accept;
-    iifname != "wan" accept
-    tcp dport ${PORTS.web} counter name web accept
-    tcp dport ${PORTS.turn} counter name turn_tcp accept
-    udp dport ${PORTS.turn} counter name turn_udp accept
-    udp dport ${PORTS.media} counter name media accept
-    counter name other
-  }
-}`;
-
-/** A cable between two namespaces; each end has a name and, if it is a host's, an address. */
-async function cable(one, other) {
-  const [[here, name], [there, peer]] = [one, other];
-  const type = ['type', 'veth', 'peer', 'name', peer, 'netns', there];
-  await ip('link', 'add', 'name', name, 'netns', here, ...type);
-  for (const [namespace, device, address] of [one, other]) {
-    if (address) {
-      await ip('-n', namespace, 'addr', 'add', address, 'dev', device);
+    for (const address of addresses) {
+      const gateway = address.includes(':') ? '2001:db8::254' : '203.0.113.254';
+      await this.#gateway(part, gateway);
     }
-    // An IPv6 address that the kernel adds a second later is a change of network to Chromium, which
-    // ends what it is loading.
-    await ip('-n', namespace, 'link', 'set', device, 'addrgenmode', 'none');
-    await ip('-n', namespace, 'link', 'set', device, 'up');
   }
-}
 
-async function counters(namespace) {
-  const { stdout } = await inside(namespace, 'nft', '-j', 'list', 'counters');
-  const listed = JSON.parse(stdout).nftables.flatMap(({ counter }) => counter ?? []);
-  return Object.fromEntries(listed.map(({ name, packets }) => [name, packets]));
-}
-
-/** Removes what runs have left that ended without a chance to. */
-async function sweep() {
-  const { stdout } = await ip('netns', 'list');
-  const ours = new RegExp(`^${PREFIX}-(\\d+)-\\S+`, 'gm');
-  for (const [namespace, pid] of stdout.matchAll(ours)) {
-    if (alive(Number(pid))) {
-      continue;
-    }
-    const { stdout: left } = await ip('netns', 'pids', namespace);
-    for (const each of left.split('\n').filter(Boolean).map(Number)) {
-      if (alive(each)) {
-        process.kill(each, 'SIGKILL');
-      }
-    }
-    await ip('netns', 'del', namespace);
-  }
-}
-
-function alive(pid) {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-/** The command line that runs a program in a namespace. */
-export function within(namespace, program) {
-  return ['ip', 'netns', 'exec', namespace, program];
-}
-
-const run = promisify(execFile);
-
-function ip(...args) {
-  return run('ip', args);
-}
-
-function inside(namespace, program, ...args) {
-  const [command, ...rest] = within(namespace, program);
-  return run(command, [...rest, ...args]);
-}
-
-/** Loads rules. */
-async function nft(namespace, rules) {
-  const [command, ...args] = within(namespace, 'nft');
-  const child = execFile(command, [...args, '-f', '-']);
-  let complaint = '';
-  child.stderr.on('data', (text) => {
-    complaint += text;
-  });
-  child.stdin.end(`${rules}\n`);
-  const [code] = await once(child, 'close');
-  if (code !== 0) {
-    throw new Error(`nft: ${complaint}`);
+  async #gateway(part, gateway) {
+    await ip('-n', this.namespace(part), 'route', 'add', 'default', 'via', gateway);
   }
 }

@@ -24,10 +24,10 @@ export function gathered({ page }, iceServers) {
 }
 
 /**
- * Two pages connect through the relays that each is given, and nothing else; how many of `count`
- * messages come back to the first.
+ * Two pages connect with the relays that each is given, and through nothing else unless `policy`
+ * says so; how many of `count` messages come back to the first.
  */
-export async function meet([caller, callee], iceServers, count) {
+export async function meet([caller, callee], iceServers, count, policy = 'relay') {
   for (const [from, to] of [
     [caller, callee],
     [callee, caller],
@@ -37,7 +37,7 @@ export async function meet([caller, callee], iceServers, count) {
     );
   }
   for (const [side, { page }] of [caller, callee].entries()) {
-    await page.evaluate(prepare, iceServers[side]);
+    await page.evaluate(prepare, { iceServers: iceServers[side], iceTransportPolicy: policy });
   }
   return caller.page.evaluate(async (wanted) => {
     const channel = window.peer.createDataChannel('echo');
@@ -67,8 +67,8 @@ export async function meet([caller, callee], iceServers, count) {
 }
 
 /** In each page: a connection that tells the other side what it has, and echoes what it gets. */
-function prepare(iceServers) {
-  const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: 'relay' });
+function prepare(configuration) {
+  const peer = new RTCPeerConnection(configuration);
   window.peer = peer;
   peer.addEventListener('icecandidate', ({ candidate }) =>
     window.tell({ candidate: candidate?.toJSON() }),

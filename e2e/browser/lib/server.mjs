@@ -10,7 +10,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { within } from './natlab.mjs';
+import { within } from './namespaces.mjs';
 
 export const BINARY =
   process.env.CONFER_BIN ?? path.resolve(import.meta.dirname, '../../../target/debug/confer');
@@ -180,7 +180,7 @@ async function loopback() {
 
 /** A machine of its own: all is as it comes, but for the port. */
 function placed({ namespace, host, port }) {
-  return { namespace, host, port, settings: ['--listen', `0.0.0.0:${port}`] };
+  return { namespace, host, port, settings: ['--listen', `[::]:${port}`] };
 }
 
 /** A port that nobody uses now. Somebody may take it before we do; the start then fails loudly. */

@@ -1,5 +1,5 @@
-// Two hosts behind NATs of their own whose firewalls let less and less out: they meet through the
-// relay and nothing else, without a setting on either side.
+// Two hosts behind NATs of their own, some of which no hole can be made in, with firewalls that let
+// less and less out: they meet through the relay, without a setting on either side.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -13,6 +13,7 @@ import { Server } from '../lib/server.mjs';
 import { email, quantile, record } from '../lib/stage.mjs';
 
 const ROUNDS = 3;
+const [SYMMETRIC, CONE] = ['symmetric', 'port-restricted cone'];
 
 const without = await missing();
 if (without !== null && process.env.CI === 'true') {
@@ -53,11 +54,17 @@ describe('two hosts behind NATs of their own', { skip: without ?? false }, () =>
     await lab.firewall('b', b);
   }
 
+  async function nats(a, b) {
+    await lab.nat('a', a);
+    await lab.nat('b', b);
+  }
+
   describe('in a call', () => {
     // Browsers keep the first relay that answers, so several transports make several outcomes.
-    for (const { firewall, protocols, args, name } of [
+    for (const { firewall, protocols, args, name, first = SYMMETRIC } of [
       {
         firewall: 'only the web and TURN',
+        first: CONE,
         protocols: ['udp'],
         args: ['--set', 'turn.share-http-port=false'],
         name: 'udp',
@@ -67,6 +74,7 @@ describe('two hosts behind NATs of their own', { skip: without ?? false }, () =>
     ]) {
       it(`meet through the relay with the firewall: ${firewall}`, async () => {
         await firewalls(firewall, firewall);
+        await nats(first, SYMMETRIC);
         await serve(args);
         try {
           await call({ protocols, name });
@@ -142,6 +150,8 @@ describe('two hosts behind NATs of their own', { skip: without ?? false }, () =>
         `turn.listen=${listen}`,
         // Clients of the relay meet there although the lab's addresses are not globally routable.
         `turn.external-addresses=${SERVER}`,
+        // So do clients and peers that have none.
+        'turn.allowed-peers=203.0.113.0/24',
       ];
       await serve(['--roles', 'turn', ...settings.flatMap((each) => ['--set', each])]);
     });
@@ -151,15 +161,42 @@ describe('two hosts behind NATs of their own', { skip: without ?? false }, () =>
       await rm(folder, { recursive: true });
     });
 
-    it('look different to every peer, so that no other way could be found', async () => {
-      await firewalls('open', 'open');
-      for (const person of await arrive()) {
-        const seen = await gathered(person, STUN);
-        const ports = seen.filter(({ type }) => type === 'srflx').map(({ port }) => port);
-        assert.equal(new Set(ports).size, STUN.length, JSON.stringify(seen));
-        await person.context.close();
-      }
-    });
+    for (const [kind, ports, what] of [
+      [SYMMETRIC, STUN.length, 'different to every peer'],
+      [CONE, 1, 'the same to every peer'],
+    ]) {
+      it(`look ${what} behind a NAT: ${kind}`, async () => {
+        await firewalls('open', 'open');
+        await nats(kind, kind);
+        for (const person of await arrive()) {
+          const seen = await gathered(person, STUN);
+          const found = seen.filter(({ type }) => type === 'srflx').map(({ port }) => port);
+          assert.equal(new Set(found).size, ports, JSON.stringify(seen));
+          await person.context.close();
+        }
+      });
+    }
+
+    const udp = [{ urls: TURN.slice(0, 1), ...USER }];
+    for (const [kinds, relayed] of [
+      [[CONE, CONE], false],
+      [[CONE, SYMMETRIC], true],
+      [[SYMMETRIC, SYMMETRIC], true],
+    ]) {
+      const way = relayed ? 'through the relay only' : 'without it';
+      it(`find each other ${way} behind NATs: ${kinds.join(' and ')}`, async () => {
+        await firewalls('open', 'open');
+        await nats(...kinds);
+        const people = await arrive();
+        assert.equal(await meet(people, [udp, udp], 100, 'all'), 100);
+        // One relay on the way is enough, whosever it is.
+        const relays = ({ type, farType }) => [type, farType].includes('relay');
+        for (const person of people) {
+          await person.travels((path) => path.type !== undefined && relays(path) === relayed);
+        }
+        await Promise.all(people.map(({ context }) => context.close()));
+      });
+    }
 
     // Of several relays, browsers keep the first that answers: each gets one that can.
     for (const [sites, protocols] of [
@@ -174,6 +211,7 @@ describe('two hosts behind NATs of their own', { skip: without ?? false }, () =>
     ]) {
       it(`exchange data with the firewalls: ${sites.join(' and ')}`, async () => {
         await firewalls(...sites);
+        await nats(SYMMETRIC, SYMMETRIC);
         const people = await arrive();
         const servers = protocols.map((last) => {
           const urls = TURN.slice(0, 1 + ['udp', 'tcp', 'tls'].indexOf(last));
