@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use confer_turn_core::frame::stream_frame_length;
-use confer_turn_core::{CloseReason, DropReason, Event, FiveTuple, Now, Transport, owner};
+use confer_turn_core::{CloseReason, DropReason, Event, FiveTuple, Now, Transport};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use tokio::sync::broadcast;
@@ -164,7 +164,7 @@ impl Shard {
                     self.relaying.io.counters.dropped(DropReason::NotTurn);
                     continue;
                 }
-                let Some(thread) = self.elsewhere(&tuple, datagram) else {
+                let Some(thread) = self.elsewhere(&tuple, datagram, now) else {
                     self.relaying.client(tuple, datagram, now);
                     continue;
                 };
@@ -257,7 +257,7 @@ impl Shard {
     }
 
     /// The other thread that this datagram is for.
-    fn elsewhere(&self, tuple: &FiveTuple, datagram: &[u8]) -> Option<usize> {
+    fn elsewhere(&self, tuple: &FiveTuple, datagram: &[u8], now: Now) -> Option<usize> {
         if self.links.len() == 1 {
             return None;
         }
@@ -267,8 +267,8 @@ impl Shard {
         if !matches!(datagram.first(), Some(0)) || self.relaying.server.holds(tuple) {
             return None;
         }
-        let thread = usize::from(owner(datagram)?);
-        (thread != self.index && thread < self.links.len()).then_some(thread)
+        let owner = self.relaying.server.owner_elsewhere(tuple.client, datagram, now)?;
+        Some(usize::from(owner)).filter(|thread| *thread < self.links.len())
     }
 
     fn hand_over(&self, thread: usize, tuple: FiveTuple, datagram: &[u8]) {

@@ -5,13 +5,35 @@
 //! hands out to be shown again on another five-tuple. So the thread where such a request arrives
 //! can tell whose it is, without asking anybody.
 
+use std::net::SocketAddr;
+
+use super::{Now, Server};
 use crate::message::{Attributes, Class, Message, Method};
+
+impl Server {
+    /// The other server that a datagram is for, as [`owner`] tells, if its nonce proves that `client`
+    /// receives our answers. A request of anybody else is challenged where it arrives: a made-up
+    /// ticket in somebody's name is not worth another thread's time.
+    pub fn owner_elsewhere(&self, client: SocketAddr, packet: &[u8], now: Now) -> Option<u8> {
+        let message = request(packet)?;
+        let shown = Attributes::gather(&message);
+        let owner = named(&message, &shown).filter(|owner| *owner != self.config.shard)?;
+        self.nonces.check(shown.nonce?, client, now.unix).ok().map(|()| owner)
+    }
+}
 
 /// The [`Config::shard`](super::Config::shard) of the server whose reservation, connection or
 /// mobility ticket a request shows. `None` for everything else.
 pub fn owner(packet: &[u8]) -> Option<u8> {
-    let message = Message::read(packet).ok().filter(|read| read.class() == Class::Request)?;
-    let shown = Attributes::gather(&message);
+    let message = request(packet)?;
+    named(&message, &Attributes::gather(&message))
+}
+
+fn request(packet: &[u8]) -> Option<Message<'_>> {
+    Message::read(packet).ok().filter(|read| read.class() == Class::Request)
+}
+
+fn named(message: &Message<'_>, shown: &Attributes<'_>) -> Option<u8> {
     match message.method()? {
         Method::Allocate => shown.reservation_token.map(|[shard, ..]| shard),
         Method::Refresh => shown.mobility_ticket.and_then(<[u8]>::first).copied(),

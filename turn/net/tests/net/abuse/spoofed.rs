@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use confer_turn_core::DropReason;
-use confer_turn_core::message::{Class, Method, Writer};
+use confer_turn_core::message::{Class, Method, Writer, attribute};
 use confer_turn_net::Transport;
 use tokio::net::UdpSocket;
 
@@ -40,6 +40,33 @@ async fn requests_from_everywhere_leave_nothing() {
     until(&handle, |stats| stats.challenges >= 1_500).await;
     assert_eq!(handle.sessions().await.len(), 1);
     bystander.goes_on().await;
+    running.stop().await;
+}
+
+/// Each names a thread, and none comes from who was given something there.
+#[tokio::test]
+async fn tickets_that_were_made_up_stay_on_the_thread_where_they_arrive() {
+    let (handle, running) = relay(|config| config.threads = 2).await;
+    let server = handle.listening()[0];
+    let mut bystander = Bystander::calls(&handle, Transport::Udp).await;
+    let refresh = |thread: u8| {
+        let mut packet = Vec::new();
+        Writer::begin(&mut packet, Class::Request, Method::Refresh, &[8; 12])
+            .bytes(attribute::MOBILITY_TICKET, &[thread; 24])
+            .bytes(attribute::NONCE, b"obMatJos2wAAAAAAAAAAAAAAAAAA");
+        packet
+    };
+    for number in 0..200u8 {
+        let spoofed = socket_of(IpAddr::V4(Ipv4Addr::new(127, 8, 0, number))).await;
+        for packet in [refresh(0), refresh(1)] {
+            spoofed.send_to(&packet, server).await.expect("loopback");
+        }
+        if number % 20 == 0 {
+            bystander.goes_on().await;
+        }
+    }
+    until(&handle, |stats| stats.challenges >= 400).await;
+    assert_eq!(handle.stats().handed_over, 0);
     running.stop().await;
 }
 
@@ -80,8 +107,8 @@ async fn data_in_anothers_name_goes_nowhere() {
     let mut send = Vec::new();
     let peer = "127.0.0.1:9".parse().expect("a literal");
     Writer::begin(&mut send, Class::Indication, Method::Send, &[1; 12])
-        .address(confer_turn_core::message::attribute::XOR_PEER_ADDRESS, peer)
-        .bytes(confer_turn_core::message::attribute::DATA, b"mine");
+        .address(attribute::XOR_PEER_ADDRESS, peer)
+        .bytes(attribute::DATA, b"mine");
     for _ in 0..100 {
         stranger.send_to(&channel_data, server).await.expect("loopback");
         stranger.send_to(&send, server).await.expect("loopback");
