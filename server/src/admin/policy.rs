@@ -73,6 +73,9 @@ fn words(rule: Rule) -> String {
         Rule::OwnService => {
             "it is this server itself, its database or its Redis, which nobody reaches".to_owned()
         }
+        Rule::OwnHost => {
+            "it is another service of this host, and turn.allowed-peers does not name it".to_owned()
+        }
         Rule::NoPort => "nothing listens at port 0".to_owned(),
         Rule::Denied(net) => format!("{net} is denied (turn.denied-peers, or cloud metadata)"),
         Rule::Allowed(net) => format!("{net} is allowed (turn.allowed-peers)"),

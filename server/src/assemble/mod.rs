@@ -4,6 +4,7 @@
 mod addresses;
 mod in_process;
 mod media;
+mod metadata;
 pub(crate) mod relay;
 mod reload;
 mod revocation;

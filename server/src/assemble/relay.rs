@@ -1,11 +1,11 @@
 //! The relay: how the configuration reads in its words, and what it must keep to itself.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use confer_inprocess::RelayEnd;
-use confer_turn_core::{Credentials, PeerPolicy, Tenant};
+use confer_turn_core::{Credentials, PeerPolicy, Tenant, ThisHost};
 use confer_turn_net::{Certificate, Running, StartError, TurnHandle};
 use ipnet::IpNet;
 use tokio::sync::watch;
@@ -14,6 +14,7 @@ use super::addresses::{
     behaviour, external_addresses, listeners, listening, media_endpoints, own_relays,
     relay_addresses,
 };
+use super::metadata;
 use crate::admin::Policies;
 use crate::clock;
 use crate::config::{Config, DatabasePlace, TlsConfig, TurnTransport};
@@ -22,13 +23,6 @@ use crate::{interfaces, secrets};
 
 /// How long a name of our own services may take to resolve.
 const RESOLVING: Duration = Duration::from_secs(2);
-/// Where clouds answer their guests with credentials. Never a peer, whatever is allowed.
-const METADATA: [IpAddr; 3] = [
-    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-];
-
 /// The running relay, and what a changed configuration is put together with.
 pub(crate) struct Relay {
     pub(crate) handle: TurnHandle,
@@ -131,12 +125,17 @@ impl Shape {
     pub(crate) async fn core(&self, config: &Config) -> confer_turn_core::Config {
         let turn = &config.turn;
         let services = self.services(config).await;
+        let this_host = ThisHost {
+            addresses: here(config).map(|ip| ip.to_canonical()).collect(),
+            relay_ports: turn.relay_ports.clone(),
+        };
         let policy = |allowed: &[IpNet], denied: &[IpNet]| PeerPolicy {
             own_media: self.media.clone(),
             own_services: services.clone(),
             own_relays: own_relays(turn),
+            this_host: Some(this_host.clone()),
             allowed: allowed.to_vec(),
-            denied: denied.iter().copied().chain(METADATA.map(IpNet::from)).collect(),
+            denied: denied.iter().copied().chain(metadata::services()).collect(),
         };
         let secrets = match turn.secrets.as_slice() {
             [] => vec![secrets::text(&self.own_secret)],
@@ -208,13 +207,14 @@ impl Shape {
 
     /// Endpoints that the relay never reaches for anybody: its own, and where data is kept.
     async fn services(&self, config: &Config) -> BTreeSet<SocketAddr> {
-        let here: Vec<IpAddr> =
-            interfaces::addresses().into_iter().chain(external_addresses(config)).collect();
         let mut services = BTreeSet::new();
         for address in self.listening.iter().chain([&self.http]) {
+            let at = |ip| SocketAddr::new(ip, address.port());
             if address.ip().is_unspecified() {
-                services.extend(here.iter().map(|ip| SocketAddr::new(*ip, address.port())));
+                services.extend(here(config).map(at));
             } else {
+                // A router before this host may lead its own address back to it.
+                services.extend(external_addresses(config).into_iter().map(at));
                 services.insert(*address);
             }
         }
@@ -254,6 +254,11 @@ pub(super) fn announced(config: &Config, own: Option<&Shape>) -> Option<IceUrls>
     };
     let lifetime = turn.credential_lifetime;
     (!urls.is_empty()).then_some(IceUrls { urls, secret, lifetime })
+}
+
+/// The addresses of this host, as it and as others know them.
+fn here(config: &Config) -> impl Iterator<Item = IpAddr> {
+    interfaces::addresses().into_iter().chain(external_addresses(config))
 }
 
 /// A configured secret is text already.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::credentials::TenantId;
 use crate::integrity::StoredKey;
 use crate::message::TransactionId;
-use crate::policy::{PeerPolicy, canonical};
+use crate::policy::PeerPolicy;
 use crate::quota::{Meters, Shares, TenantLimits};
 use crate::server::{Family, FiveTuple, Limits, RelayKind};
 
@@ -163,7 +163,7 @@ impl Allocation {
         now: Instant,
     ) -> Result<(), BindError> {
         self.forget_expired(now);
-        let peers = peers.map(canonical);
+        let peers = peers.map(|ip| ip.to_canonical());
         // A request may name a peer twice.
         let earlier = |at: usize, ip: IpAddr| peers.clone().take(at).any(|other| other == ip);
         let fresh = peers
@@ -265,8 +265,9 @@ impl Allocation {
         self.rates.spend(bytes, now) && self.shares.spend(bytes, now)
     }
 
+    /// Only the very address: what stands inside one is anybody's to choose.
     fn permission(&self, ip: IpAddr) -> Option<&Permission> {
-        let ip = canonical(ip);
+        let ip = ip.to_canonical();
         self.permissions.iter().find(|permission| permission.ip == ip)
     }
 }

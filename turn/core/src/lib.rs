@@ -42,7 +42,7 @@ pub use challenge::Challenges;
 pub use cookie::{Cookies, Standing};
 pub use credentials::{Credentials, OauthKey, Tenant, TenantId};
 pub use frame::ChannelRange;
-pub use policy::{OwnRelays, PeerPolicy, Rule};
+pub use policy::{OwnRelays, PeerPolicy, Rule, ThisHost};
 pub use quota::{Holdings, Ledger, TenantLimits};
 pub use server::{
     Behaviour, CloseReason, Config, ConnectFailure, ConnectionId, DropReason, Event, Family,

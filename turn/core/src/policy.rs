@@ -50,6 +50,9 @@ pub struct PeerPolicy {
     pub own_services: BTreeSet<SocketAddr>,
     /// Where this server relays, so that two of its clients reach each other there.
     pub own_relays: Option<OwnRelays>,
+    /// This host, of whose globally routable addresses nothing else is reachable. What listens there
+    /// takes packets from this host for its neighbours', and no firewall has seen them.
+    pub this_host: Option<ThisHost>,
     /// Networks that may be reached although they are not globally routable.
     pub allowed: Vec<IpNet>,
     /// Networks that may not be reached although they are. Stronger than `allowed`.
@@ -63,6 +66,14 @@ pub struct OwnRelays {
     pub ports: RangeInclusive<u16>,
 }
 
+/// The host that the relay runs on.
+#[derive(Clone, Debug)]
+pub struct ThisHost {
+    pub addresses: BTreeSet<IpAddr>,
+    /// Where two clients of this server meet.
+    pub relay_ports: RangeInclusive<u16>,
+}
+
 /// Why a peer may be reached, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
@@ -72,6 +83,8 @@ pub enum Rule {
     OwnRelay,
     /// It is this server itself, or what it stores its data in.
     OwnService,
+    /// It is another service of this host, and nothing allows it.
+    OwnHost,
     /// Nothing listens at port zero.
     NoPort,
     /// This network is denied.
@@ -89,7 +102,9 @@ impl Rule {
     pub fn permits(self) -> bool {
         match self {
             Self::OwnMedia | Self::OwnRelay | Self::Allowed(_) | Self::Global => true,
-            Self::OwnService | Self::NoPort | Self::Denied(_) | Self::NotGlobal => false,
+            Self::OwnService | Self::OwnHost | Self::NoPort | Self::Denied(_) | Self::NotGlobal => {
+                false
+            }
         }
     }
 }
@@ -97,34 +112,43 @@ impl Rule {
 impl PeerPolicy {
     /// The rule that decides about `peer`.
     pub fn judge(&self, peer: SocketAddr) -> Rule {
-        let canonical = SocketAddr::new(canonical(peer.ip()), peer.port());
-        if self.own_media.contains(&canonical) {
+        let layers = layers(peer.ip());
+        let [plain, _] = layers;
+        let port = peer.port();
+        if self.own_media.contains(&SocketAddr::new(plain, port)) {
             return Rule::OwnMedia;
         }
-        if peer.port() == 0 {
+        if port == 0 {
             return Rule::NoPort;
         }
-        if self.own_services.contains(&canonical) {
+        if layers.iter().any(|ip| self.own_services.contains(&SocketAddr::new(*ip, port))) {
             return Rule::OwnService;
         }
-        let own = self.own_relays.as_ref().is_some_and(|own| own.ports.contains(&peer.port()));
+        let own = self.own_relays.as_ref().is_some_and(|own| own.ports.contains(&port));
+        let kept =
+            |host: &ThisHost| host.addresses.contains(&plain) && !host.relay_ports.contains(&port);
         match self.judge_network(peer.ip()) {
-            Rule::NotGlobal if own && self.relays_at(canonical.ip()) => Rule::OwnRelay,
+            Rule::NotGlobal if own && self.relays_at(plain) => Rule::OwnRelay,
+            Rule::Global if self.this_host.as_ref().is_some_and(kept) => Rule::OwnHost,
             rule => rule,
         }
     }
 
-    /// The rule that decides about an address, whatever the port.
+    /// The rule that decides about an address, whatever the port. Both the address that packets are
+    /// sent to and one that it carries have to be reachable: what is written inside an address that
+    /// nobody undoes opens nothing, and what a gateway undoes is not hidden.
     pub fn judge_network(&self, ip: IpAddr) -> Rule {
-        let inner = canonical(ip);
-        let denies = |net: &&IpNet| net.contains(&ip) || net.contains(&inner);
-        if let Some(net) = self.denied.iter().find(denies) {
+        let layers = layers(ip);
+        let holds = |net: &&IpNet| layers.iter().any(|layer| net.contains(layer));
+        if let Some(net) = self.denied.iter().find(|net| net.contains(&ip) || holds(net)) {
             return Rule::Denied(*net);
         }
-        if let Some(net) = self.allowed.iter().find(|net| net.contains(&inner)) {
-            return Rule::Allowed(*net);
+        let allowed = |layer: &IpAddr| self.allowed.iter().find(|net| net.contains(layer));
+        if !layers.iter().all(|layer| global(*layer) || allowed(layer).is_some()) {
+            return Rule::NotGlobal;
         }
-        if global(ip) && global(inner) { Rule::Global } else { Rule::NotGlobal }
+        let found = layers.iter().find_map(allowed);
+        found.map_or(Rule::Global, |net| Rule::Allowed(*net))
     }
 
     /// Whether packets may go to and come from `peer`.
@@ -134,7 +158,7 @@ impl PeerPolicy {
 
     /// Whether a permission, which names no port, may be given for `ip`.
     pub fn permits_address(&self, ip: IpAddr) -> bool {
-        let own = canonical(ip);
+        let own = ip.to_canonical();
         if self.own_media.iter().any(|media| media.ip() == own) {
             return true;
         }
@@ -147,6 +171,12 @@ impl PeerPolicy {
     fn relays_at(&self, ip: IpAddr) -> bool {
         self.own_relays.as_ref().is_some_and(|own| own.addresses.contains(&ip))
     }
+}
+
+/// The address that packets for `ip` are sent to, which is the same whether it is written as IPv4 or
+/// mapped, and the one that they reach in the end.
+fn layers(ip: IpAddr) -> [IpAddr; 2] {
+    [ip.to_canonical(), canonical(ip)]
 }
 
 /// The address that packets for `ip` reach in the end: IPv4 that is written as or carried in IPv6
@@ -203,105 +233,4 @@ const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], prefix: u8) -> Ipv6Net {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().expect("a literal")
-    }
-
-    fn permits(policy: &PeerPolicy, peer: &str) -> bool {
-        policy.permits(peer.parse().expect("a literal"))
-    }
-
-    /// Every notation of `ip` that [`embedded`] knows, and mapped forms of some of them.
-    fn disguises(ip: Ipv4Addr) -> Vec<IpAddr> {
-        let [a, b, c, d] = ip.octets();
-        let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-        [
-            [0, 0, 0, 0, 0, 0xffff, high, low],
-            [0, 0, 0, 0, 0xffff, 0, high, low],
-            [0, 0, 0, 0, 0, 0, high, low],
-            [0x64, 0xff9b, 0, 0, 0, 0, high, low],
-            [0x64, 0xff9b, 1, 0, 0, 0, high, low],
-            [0x2002, high, low, 0, 0, 0, 0, 1],
-            [0x2001, 0, 0x4136, 0xe378, 0x8000, 0x63bf, !high, !low],
-            [0xfe80, 0, 0, 0, 0, 0x5efe, high, low],
-            [0x2606, 0, 0, 0, 0x200, 0x5efe, high, low],
-        ]
-        .into_iter()
-        .map(|segments| IpAddr::from(Ipv6Addr::from(segments)))
-        .collect()
-    }
-
-    #[test]
-    fn what_is_not_global_is_refused_in_every_disguise() {
-        let policy = PeerPolicy::default();
-        for net in NOT_GLOBAL_V4 {
-            for inside in [net.network(), net.broadcast()] {
-                assert!(!policy.permits_address(inside.into()), "{inside}");
-                for disguise in disguises(inside) {
-                    assert!(!policy.permits_address(disguise), "{inside} as {disguise}");
-                }
-            }
-        }
-        for text in
-            ["::", "::1", "fe80::1", "fc00::1", "ff02::1", "2001:db8::1", "100::1", "5f00::1"]
-        {
-            assert!(!policy.permits_address(ip(text)), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_rest_of_the_internet_is_reachable() {
-        let policy = PeerPolicy::default();
-        for text in ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "2a00:1450::1"] {
-            assert!(policy.permits_address(ip(text)), "{text}");
-        }
-    }
-
-    #[test]
-    fn our_media_is_reachable_on_its_port_and_nothing_else_of_this_host() {
-        let policy = PeerPolicy {
-            own_media: ["127.0.0.1:7882".parse().expect("a literal")].into(),
-            own_services: ["203.0.113.5:5432".parse().expect("a literal")].into(),
-            allowed: vec!["203.0.113.0/24".parse().expect("a literal")],
-            ..PeerPolicy::default()
-        };
-        assert!(policy.permits_address(ip("127.0.0.1")));
-        assert!(permits(&policy, "127.0.0.1:7882"));
-        assert!(permits(&policy, "[::ffff:127.0.0.1]:7882"));
-        assert!(!permits(&policy, "127.0.0.1:5432"));
-        assert!(permits(&policy, "203.0.113.5:9"));
-        assert!(!permits(&policy, "203.0.113.5:5432"));
-        assert!(!permits(&policy, "[::ffff:203.0.113.5]:5432"));
-    }
-
-    #[test]
-    fn two_clients_reach_each_other_where_we_relay_and_nothing_else_there() {
-        let mut policy = PeerPolicy {
-            own_relays: Some(OwnRelays { addresses: vec![ip("10.0.0.5")], ports: 49_152..=65_535 }),
-            ..PeerPolicy::default()
-        };
-        assert!(policy.permits_address(ip("10.0.0.5")));
-        assert!(permits(&policy, "10.0.0.5:50000"));
-        assert!(permits(&policy, "[::ffff:10.0.0.5]:50000"));
-        assert!(!permits(&policy, "10.0.0.5:161"));
-        assert!(!permits(&policy, "10.0.0.6:50000"));
-        policy.denied = vec!["10.0.0.0/8".parse().expect("a literal")];
-        assert!(!policy.permits_address(ip("10.0.0.5")));
-        assert!(!permits(&policy, "10.0.0.5:50000"));
-    }
-
-    #[test]
-    fn a_denied_network_beats_an_allowed_one() {
-        let policy = PeerPolicy {
-            allowed: vec!["10.0.0.0/8".parse().expect("a literal")],
-            denied: vec!["10.1.0.0/16".parse().expect("a literal")],
-            ..PeerPolicy::default()
-        };
-        assert!(permits(&policy, "10.2.0.1:1"));
-        assert!(!permits(&policy, "10.1.0.1:1"));
-        assert!(!permits(&policy, "[64:ff9b::10.1.0.1]:1"));
-    }
-}
+mod tests;

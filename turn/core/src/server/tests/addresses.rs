@@ -123,6 +123,16 @@ fn both_families_at_once_or_one_and_the_reason() {
 }
 
 #[test]
+fn who_chose_an_address_with_a_permitted_one_inside_is_not_permitted() {
+    let mut world = world();
+    let relayed = world.allocate_with(both_families);
+    assert_eq!(world.request(Method::CreatePermission, peer("8.8.8.8:53")), Answer::Success);
+    let v6 = relayed.v6.expect("both families");
+    let disguised = world.peer_sends(v6, "[2606:4700::200:5efe:808:808]:53", b"x");
+    assert_eq!(disguised, Verdict::Drop(DropReason::NotPermitted));
+}
+
+#[test]
 fn an_ipv6_address_for_who_asks() {
     let mut world = world();
     let relayed = world.allocate_with(family(2));
