@@ -1,4 +1,5 @@
-//! A budget of unauthenticated answers per network, in memory that never grows.
+//! A budget of unauthenticated answers per network, and one of wrong proofs, in memory that never
+//! grows.
 //!
 //! Networks share a fixed table by a keyed hash. Two that meet in one place share its budget for a
 //! while, which a spoofing attacker can provoke only by luck.
@@ -10,9 +11,9 @@ use std::time::Instant;
 
 use aws_lc_rs::hmac;
 
-use crate::quota::{Since, spend};
+use crate::quota::{Since, has_room, spend};
 
-/// Places in the table: 32 KB in all.
+/// Places in each of the two tables: 32 KB.
 const PLACES: usize = 4096;
 
 /// Who may still be answered without authentication, by all servers that share it.
@@ -22,7 +23,9 @@ pub struct Challenges {
     per_second: AtomicU64,
     beginning: Instant,
     /// For each place, when all that was spent is earned; see [`spend`].
-    places: Vec<AtomicU64>,
+    answers: Vec<AtomicU64>,
+    /// The same for wrong proofs. Apart, because answers are spent by whoever is named as a source.
+    wrong_proofs: Vec<AtomicU64>,
 }
 
 impl fmt::Debug for Challenges {
@@ -40,14 +43,32 @@ impl Challenges {
         for (key, bytes) in keys.iter_mut().zip(tag.as_ref().chunks_exact(8)) {
             *key = bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         }
-        let places = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
-        Self { keys, per_second: AtomicU64::new(per_second), beginning: now, places }
+        let places = || (0..PLACES).map(|_| AtomicU64::new(0)).collect();
+        let (answers, wrong_proofs) = (places(), places());
+        let per_second = AtomicU64::new(per_second);
+        Self { keys, per_second, beginning: now, answers, wrong_proofs }
     }
 
     /// Whether a client at `ip` is answered now; counts it if so.
     pub(crate) fn admit(&self, ip: IpAddr, now: Instant) -> bool {
+        self.spends(&self.answers, ip, now)
+    }
+
+    /// Whether a proof of a client at `ip` is looked at now.
+    pub(crate) fn hears_proofs(&self, ip: IpAddr, now: Instant) -> bool {
         let per_second = self.per_second.load(Ordering::Relaxed);
-        let Some(place) = self.places.get(self.place(ip)).filter(|_| per_second > 0) else {
+        let place = self.wrong_proofs.get(self.place(ip)).filter(|_| per_second > 0);
+        place.is_none_or(|place| has_room(place, 1, per_second, now.since(self.beginning)))
+    }
+
+    /// Counts a proof that was wrong.
+    pub(crate) fn heard_wrong_proof(&self, ip: IpAddr, now: Instant) {
+        self.spends(&self.wrong_proofs, ip, now);
+    }
+
+    fn spends(&self, places: &[AtomicU64], ip: IpAddr, now: Instant) -> bool {
+        let per_second = self.per_second.load(Ordering::Relaxed);
+        let Some(place) = places.get(self.place(ip)).filter(|_| per_second > 0) else {
             return true;
         };
         spend(place, 1, per_second, now.since(self.beginning)).is_some()
@@ -85,6 +106,20 @@ mod tests {
         assert_eq!(admitted, 10);
         assert!(challenges.admit(IpAddr::from([192, 0, 2, 2]), now));
         assert!(challenges.admit(flooder, now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn wrong_proofs_have_a_budget_of_their_own() {
+        let now = Instant::now();
+        let challenges = Challenges::new(b"secret", 2, now);
+        let ip = IpAddr::from([192, 0, 2, 1]);
+        while challenges.admit(ip, now) {}
+        assert!(challenges.hears_proofs(ip, now), "a right one costs nothing");
+        challenges.heard_wrong_proof(ip, now);
+        assert!(challenges.hears_proofs(ip, now));
+        challenges.heard_wrong_proof(ip, now);
+        assert!(!challenges.hears_proofs(ip, now));
+        assert!(challenges.hears_proofs(ip, now + Duration::from_secs(1)));
     }
 
     #[test]

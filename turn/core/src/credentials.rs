@@ -221,7 +221,7 @@ impl Tenant {
         unix: u64,
     ) -> Option<(Key, Option<Ends>)> {
         let opened = self.oauth_keys.get(key_id)?.open(token)?;
-        if opened.expires < unix {
+        if !(opened.begins..=opened.expires).contains(&unix) {
             return None;
         }
         let key = Key::new(proof.algorithm, &opened.mac_key);

@@ -9,7 +9,7 @@ mod meter;
 
 pub use ledger::{Claim, Exceeded, Holdings, Kind, Ledger};
 pub use meter::Shares;
-pub(crate) use meter::{Meters, Since, spend};
+pub(crate) use meter::{Meters, Since, has_room, spend};
 
 /// Caps of one tenant and of each of its users. Zero rates mean no cap.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,9 @@ use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Non
 /// Longest token looked at; a whole one has less than a hundred bytes.
 const TOKEN_LIMIT: usize = 256;
 
+/// How far the authorization server's clock may be from ours, in seconds (RFC 7635, section 7).
+const CLOCK_SKEW: u64 = 5;
+
 /// A key this server shares with an authorization server.
 #[derive(Clone)]
 pub struct OauthKey {
@@ -19,6 +22,9 @@ pub struct OauthKey {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Opened {
     pub(super) mac_key: Vec<u8>,
+    /// Unix time. A token made later than its own lifetime from now is not of a clock like ours
+    /// (RFC 7635, section 7).
+    pub(super) begins: u64,
     /// Unix time.
     pub(super) expires: u64,
 }
@@ -61,8 +67,10 @@ impl OauthKey {
         let (lifetime, _) = rest.split_first_chunk::<4>()?;
         // 48 bits of seconds, 16 of fractions.
         let issued = u64::from_be_bytes(*timestamp) >> 16;
-        let expires = issued.saturating_add(u64::from(u32::from_be_bytes(*lifetime)));
-        Some(Opened { mac_key: mac_key.to_vec(), expires })
+        let lifetime = u64::from(u32::from_be_bytes(*lifetime));
+        let (begins, expires) =
+            (issued.saturating_sub(lifetime + CLOCK_SKEW), issued.saturating_add(lifetime));
+        Some(Opened { mac_key: mac_key.to_vec(), begins, expires })
     }
 
     /// Seals a token, as an authorization server does. For tests and `confer token`.

@@ -46,18 +46,24 @@ impl Meter {
     }
 }
 
+/// Whether [`spend`] would find so much left.
+pub(crate) fn has_room(earned_at: &AtomicU64, units: u64, per_second: u64, now: u64) -> bool {
+    after(earned_at.load(Ordering::Relaxed), units, per_second, now).is_some()
+}
+
 /// Spends from a rate of which only this number is kept: with `now`, in nanoseconds from a
 /// beginning that is the caller's. `None` when less is left.
 pub(crate) fn spend(earned_at: &AtomicU64, units: u64, per_second: u64, now: u64) -> Option<u64> {
+    let spent = |earned_at| after(earned_at, units, per_second, now);
+    earned_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spent).ok()
+}
+
+/// When all is earned once these units are spent, if they are there.
+fn after(earned_at: u64, units: u64, per_second: u64, now: u64) -> Option<u64> {
     // Less than a nanosecond is forgiven, so that a second's worth fits into a second.
     let cost = units.saturating_mul(NANOS) / per_second.max(1);
-    let latest = now.saturating_add(NANOS);
-    earned_at
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |earned_at| {
-            let after = earned_at.max(now).saturating_add(cost);
-            (after <= latest).then_some(after)
-        })
-        .ok()
+    let after = earned_at.max(now).saturating_add(cost);
+    (after <= now.saturating_add(NANOS)).then_some(after)
 }
 
 /// Nanoseconds between two instants; none when they are the other way round, as those of two

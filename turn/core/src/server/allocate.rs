@@ -10,7 +10,7 @@ use super::{
     Event, Family, Host, PortWish, RelayKind, RelayRequest, Reservation, Server, Verdict, code,
 };
 use crate::allocation::{Allocation, Extras, Relayed};
-use crate::credentials::{Ends, TenantId, identity};
+use crate::credentials::{TenantId, identity};
 use crate::message::{AdditionalFamily, EvenPort, attribute};
 use crate::quota::{Claim, Exceeded, Kind, Shares, TenantLimits};
 
@@ -89,15 +89,7 @@ impl Server {
         );
         allocation.relayed = relayed;
         allocation.extras = Extras { reservation: token, missing: wish.missing(relayed) };
-        let ends = match request.caller.ends {
-            Some(Ends::Name(_)) if self.config.outlive_credentials => None,
-            Some(Ends::Name(until) | Ends::Token(until)) => Some(until),
-            None => None,
-        };
-        if let Some(until) = ends {
-            let left = Duration::from_secs(until.saturating_sub(now.unix));
-            allocation.until = Some(now.steady + left);
-        }
+        allocation.until = self.bound(request.caller.ends, now);
         self.next_number += 1;
         allocation.mobility = ticket_wanted.then_some(self.next_number);
 

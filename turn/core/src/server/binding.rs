@@ -29,6 +29,13 @@ impl Server {
                 .bytes(attribute::UNKNOWN_ATTRIBUTES, &unknown.to_be_bytes());
             return Verdict::REPLY;
         }
+        if attributes.padding.is_some() && attributes.response_port.is_some() {
+            // The longest answer is not to be sent where somebody points (RFC 5780, section 6.1).
+            self.refusals.count(code::BAD_REQUEST);
+            Writer::begin(out, Class::Error, Method::Binding, message.transaction())
+                .error(code::BAD_REQUEST);
+            return Verdict::REPLY;
+        }
         let mut writer = Writer::begin(out, Class::Success, Method::Binding, message.transaction());
         writer.address(attribute::XOR_MAPPED_ADDRESS, tuple.client);
         let (Some(behaviour), Some((ip, port))) = (behaviour, place) else { return Verdict::REPLY };

@@ -105,6 +105,7 @@ impl Server {
                 allocation.reconsider(&tenant.policy, &tenant.limits);
             }
         }
+        self.reconsider_connections();
     }
 
     pub(super) fn close(&mut self, tuple: &FiveTuple, reason: CloseReason, now: Instant) {

@@ -50,7 +50,7 @@ impl Server {
         if lifetime.is_zero() {
             self.close(&to, CloseReason::Released, request.now.steady);
         } else {
-            granted = self.extend(&to, lifetime, request.now);
+            granted = self.prolong(request, lifetime);
             fresh = self.renew_ticket(&ticket, &to);
             if let Some(allocation) = self.allocations.get_mut(&to) {
                 allocation.moved_by = Some((*request.message.transaction(), ticket));

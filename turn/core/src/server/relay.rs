@@ -11,6 +11,10 @@ use crate::message::{Attributes, Class, Message, Method, Writer, attribute};
 /// Longest ICMP payload a client is told (RFC 8656, section 18.13).
 const ICMP_DATA: usize = 4;
 
+/// Longest payload that a Data indication holds beside an IPv6 address. One more would not fit the
+/// message's length, and on a stream what is left over would be read as the next frame.
+const LONGEST_DATA: usize = 65_532 - 4 - 20 - 4;
+
 impl Server {
     /// Takes one packet that arrived on a relayed address; its frame for the client is appended
     /// to `out`.
@@ -31,7 +35,10 @@ impl Server {
         if !allocation.permits(peer.ip(), now.steady) {
             return Verdict::Drop(DropReason::NotPermitted);
         }
-        let Ok(length) = u16::try_from(payload.len()) else {
+        let channel = allocation.channel_to(peer, now.steady);
+        let (Ok(length), true) =
+            (u16::try_from(payload.len()), channel.is_some() || payload.len() <= LONGEST_DATA)
+        else {
             return Verdict::Drop(DropReason::TooLarge);
         };
         if !allocation.spend(payload.len(), now.steady) {
@@ -39,7 +46,7 @@ impl Server {
         }
         allocation.traffic.received_bytes += u64::from(length);
         allocation.traffic.received_packets += 1;
-        match allocation.channel_to(peer, now.steady) {
+        match channel {
             Some(channel) => {
                 let [c0, c1] = channel.to_be_bytes();
                 let [l0, l1] = length.to_be_bytes();

@@ -1,11 +1,14 @@
 //! Authenticated requests on an allocation: Refresh, CreatePermission, ChannelBind (RFC 8656,
 //! sections 8 to 12), and the answers all requests share.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{CloseReason, DropReason, Event, Family, FiveTuple, Host, Now, Server, Verdict, code};
+use super::authenticate::Unproved;
+use super::{
+    CloseReason, DropReason, Event, Family, FiveTuple, Host, Now, RelayKind, Server, Verdict, code,
+};
 use crate::allocation::BindError;
-use crate::credentials::{Expiry, Verified};
+use crate::credentials::{Ends, Expiry, Verified};
 use crate::message::{Attributes, Class, Message, Method, Writer, attribute};
 
 /// The code of an error answer to somebody who is authenticated.
@@ -43,15 +46,16 @@ impl Server {
         let expiry = if method == Method::Allocate { Expiry::Counts } else { Expiry::Ignored };
         let caller = match self.authenticate(tuple, message, attributes, expiry, now) {
             Ok(caller) => caller,
+            Err(Unproved::Unheard) => return Verdict::Drop(DropReason::ChallengesSpent),
             Err(_) if !self.challenges.admit(tuple.client.ip(), now.steady) => {
                 return Verdict::Drop(DropReason::ChallengesSpent);
             }
-            Err(code) => {
+            Err(Unproved::Told(code)) => {
                 match attributes.integrity.or(attributes.integrity_sha256) {
                     None if code == code::UNAUTHENTICATED => self.refusals.challenge(),
                     _ => self.refusals.count(code),
                 }
-                self.write_challenge(tuple, message, method, code, out, now);
+                self.write_challenge(tuple, message, attributes, code, out, now);
                 return Verdict::REPLY;
             }
         };
@@ -138,18 +142,41 @@ impl Server {
                         self.release(&tuple, relayed);
                     }
                 } else {
-                    granted = self.extend(&tuple, lifetime, request.now);
+                    granted = self.prolong(request, lifetime);
                 }
             }
             None if lifetime.is_zero() => {
                 self.close(&tuple, CloseReason::Released, request.now.steady);
             }
-            None => granted = self.extend(&tuple, lifetime, request.now),
+            None => granted = self.prolong(request, lifetime),
         }
         let mut answer = request.success(out);
         answer.number(attribute::LIFETIME, whole_seconds(granted));
         answer.integrity(&request.caller.key);
         Ok(Verdict::REPLY)
+    }
+
+    /// Until when what this credential makes may live; `None` for as long as it is refreshed.
+    pub(super) fn bound(&self, ends: Option<Ends>, now: Now) -> Option<Instant> {
+        let until = match ends {
+            Some(Ends::Name(_)) if self.config.outlive_credentials => return None,
+            Some(Ends::Name(until) | Ends::Token(until)) => until,
+            None => return None,
+        };
+        // What is beyond all clocks is no end.
+        now.steady.checked_add(Duration::from_secs(until.saturating_sub(now.unix)))
+    }
+
+    /// Gives the allocation of a request another lifetime. A token that was shown with it bounds it
+    /// from now on (RFC 7635, section 9).
+    pub(super) fn prolong(&mut self, request: &Request<'_>, lifetime: Duration) -> Duration {
+        let until = self.bound(request.caller.ends, request.now);
+        if let (Some(Ends::Token(_)), Some(allocation)) =
+            (request.caller.ends, self.allocations.get_mut(&request.tuple))
+        {
+            allocation.until = until;
+        }
+        self.extend(&request.tuple, lifetime, request.now)
     }
 
     /// Gives an allocation another lifetime, as long as its token allows; says how long that is.
@@ -212,7 +239,10 @@ impl Server {
             return Err(Refusal(code::PEER_FAMILY_MISMATCH));
         }
         let tenant = self.config.credentials.tenant(allocation.tenant);
-        if !tenant.is_some_and(|tenant| tenant.policy.permits(peer)) {
+        // Channels are for datagrams (RFC 6062, section 3).
+        if allocation.kind == RelayKind::Tcp
+            || !tenant.is_some_and(|tenant| tenant.policy.permits(peer))
+        {
             return Err(Refusal(code::FORBIDDEN));
         }
         if !self.config.channels.contains(number) {

@@ -1,5 +1,6 @@
 //! TCP allocations (RFC 6062): a control connection, and one data connection per peer.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,6 @@ use super::{
 use crate::credentials::TenantId;
 use crate::integrity::Key;
 use crate::message::{Class, Method, TransactionId, Writer, attribute};
-use crate::policy::canonical;
 
 /// How long a peer may take to answer a connect (section 5.2).
 const CONNECT_LIFETIME: Duration = Duration::from_secs(30);
@@ -225,15 +225,18 @@ impl Server {
         });
     }
 
-    fn close_connections(&mut self, ends: impl Fn(&PeerConnection) -> bool) {
-        let events = &mut self.events;
-        self.connections.retain(|id, connection| {
-            let ended = ends(connection);
-            if ended {
-                events.push_back(Event::ConnectionClosed { id: *id });
-            }
-            !ended
+    /// Ends those with peers that a changed policy no longer gives.
+    pub(super) fn reconsider_connections(&mut self) {
+        let Self { config, connections, events, .. } = self;
+        close_where(connections, events, |connection| {
+            let tenant = config.credentials.tenant(connection.tenant);
+            !tenant.is_some_and(|tenant| tenant.policy.permits(connection.peer))
         });
+    }
+
+    fn close_connections(&mut self, ends: impl Fn(&PeerConnection) -> bool) {
+        let Self { connections, events, .. } = self;
+        close_where(connections, events, ends);
     }
 
     /// Not guessable: whoever knows one and has the user's key may take the connection.
@@ -249,6 +252,20 @@ impl Server {
     }
 }
 
+fn close_where(
+    connections: &mut BTreeMap<ConnectionId, PeerConnection>,
+    events: &mut VecDeque<Event>,
+    ends: impl Fn(&PeerConnection) -> bool,
+) {
+    connections.retain(|id, connection| {
+        let ended = ends(connection);
+        if ended {
+            events.push_back(Event::ConnectionClosed { id: *id });
+        }
+        !ended
+    });
+}
+
 fn canonical_endpoint(peer: SocketAddr) -> SocketAddr {
-    SocketAddr::new(canonical(peer.ip()), peer.port())
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }

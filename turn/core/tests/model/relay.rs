@@ -343,6 +343,9 @@ impl Relay {
         let found = self.own(request)?;
         let (Some(channel), Some(peer)) = (channel, peer) else { return Err(400) };
         self.acceptable(found, peer)?;
+        if self.allocations[found].kind == RelayKind::Tcp {
+            return Err(403);
+        }
         if !(0x4000..=0x4FFF).contains(&channel) {
             return Err(400);
         }
@@ -575,12 +578,13 @@ impl Relay {
 
     pub(crate) fn set_policy(&mut self, strict: bool) {
         self.strict = strict;
+        let allowed = |at| PEERS.iter().any(|peer| peer.at() == at && peer.allowed(strict));
         for allocation in &mut self.allocations {
-            let allowed = |ip| PEERS.iter().any(|peer| peer.ip() == ip && peer.allowed(strict));
-            allocation.permissions.retain(|(ip, _)| allowed(*ip));
-            let allowed = |at| PEERS.iter().any(|peer| peer.at() == at && peer.allowed(strict));
+            let allowed_ip = |ip| PEERS.iter().any(|peer| peer.ip() == ip && peer.allowed(strict));
+            allocation.permissions.retain(|(ip, _)| allowed_ip(*ip));
             allocation.channels.retain(|(_, peer, _)| allowed(*peer));
         }
+        self.connections.end(|connection| !allowed(connection.peer));
     }
 
     fn close(&mut self, found: usize, reason: CloseReason) {

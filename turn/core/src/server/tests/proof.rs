@@ -109,6 +109,122 @@ fn an_allocation_ends_with_its_credential_where_it_may_not_outlive_it() {
 }
 
 #[test]
+fn a_name_without_an_end_makes_an_allocation_without_one() {
+    let mut world = world_of(Config { outlive_credentials: false, ..config(vec![tenant()]) });
+    let user = "18446744073709551615:alice";
+    let password = ephemeral_password(SECRET, user);
+    let got = world.request_as(user, &password, Method::Allocate, [7; 12], udp);
+    assert_eq!(got, Answer::Success);
+    let told = world.reply_attribute(attribute::LIFETIME);
+    assert_eq!(told.as_deref(), Some(&600u32.to_be_bytes()[..]));
+}
+
+#[test]
+fn a_fresh_token_carries_an_allocation_on_and_an_old_one_does_not() {
+    let oauth = OauthKey::new(&[7; 32], REALM).expect("32 bytes");
+    let mut tenant = tenant();
+    tenant.oauth_keys.insert("kid-1".to_owned(), oauth.clone());
+    let mut world = world_of(config(vec![tenant]));
+    // Good until 1600, and until 4000; now is 1000.
+    let tokens = [([3; 20], 700), ([4; 20], 3100)].map(|(mac_key, lifetime)| {
+        let token = oauth.seal([1; 12], &mac_key, 900, lifetime).expect("short");
+        (Key::new(Algorithm::Sha1, &mac_key), token)
+    });
+    let mut ask = |method, (key, token): &(Key, Vec<u8>)| {
+        let transaction = world.next_transaction();
+        world.request_with(method, transaction, key, |writer| {
+            udp(writer);
+            writer.number(attribute::LIFETIME, 3600);
+            writer.bytes(attribute::USERNAME, b"kid-1").bytes(attribute::ACCESS_TOKEN, token);
+        });
+        let granted = world.reply_attribute(attribute::LIFETIME)?;
+        Some(u32::from_be_bytes(granted.try_into().expect("four bytes")))
+    };
+    let [old, fresh] = &tokens;
+    assert_eq!(ask(Method::Allocate, old), Some(600));
+    assert_eq!(ask(Method::Refresh, old), Some(600));
+    assert_eq!(ask(Method::Refresh, fresh), Some(3000));
+    assert_eq!(ask(Method::Refresh, old), Some(600), "who proves less has less");
+}
+
+#[test]
+fn a_token_that_is_from_the_future_is_not_taken() {
+    let oauth = OauthKey::new(&[7; 32], REALM).expect("32 bytes");
+    let mut tenant = tenant();
+    tenant.oauth_keys.insert("kid-1".to_owned(), oauth.clone());
+    let mac_key = [3; 20];
+    for (issued, expected) in [(1004, Answer::Success), (1706, Answer::Error(401))] {
+        let mut world = world_of(config(vec![tenant.clone()]));
+        let token = oauth.seal([1; 12], &mac_key, issued, 700).expect("short");
+        let key = Key::new(Algorithm::Sha1, &mac_key);
+        world.request_with(Method::Allocate, [7; 12], &key, |writer| {
+            udp(writer);
+            writer.bytes(attribute::USERNAME, b"kid-1").bytes(attribute::ACCESS_TOKEN, &token);
+        });
+        assert_eq!(world.answer(), expected, "issued at {issued}, and now is 1000");
+    }
+}
+
+#[test]
+fn a_tenant_of_its_own_realm_is_challenged_in_it() {
+    let lab = Tenant { name: "lab".to_owned(), realm: "lab.test".to_owned(), ..tenant() };
+    let mut world = world_of(config(vec![tenant(), lab]));
+    let key = PasswordAlgorithm::Md5.key("bob", "lab.test", "hunter2", Algorithm::Sha1);
+    let mut ask = |realm: &str, nonce: &[u8]| {
+        let mut packet = Vec::new();
+        let mut writer = Writer::begin(&mut packet, Class::Request, Method::Allocate, &[5; 12]);
+        udp(&mut writer);
+        writer
+            .bytes(attribute::USERNAME, b"bob")
+            .bytes(attribute::REALM, realm.as_bytes())
+            .bytes(attribute::NONCE, nonce)
+            .integrity(&key);
+        assert_eq!(world.send(&packet), Verdict::REPLY);
+        let nonce = world.reply_attribute(attribute::NONCE).unwrap_or_default();
+        (world.answer(), world.reply_attribute(attribute::REALM), nonce)
+    };
+    let (got, realm, nonce) = ask("lab.test", b"stale");
+    assert_eq!((got, realm.as_deref()), (Answer::Error(438), Some(&b"lab.test"[..])));
+    assert_eq!(ask("lab.test", &nonce).0, Answer::Success);
+    let (_, realm, _) = ask("nobody's", b"stale");
+    assert_eq!(realm.as_deref(), Some(REALM.as_bytes()));
+}
+
+#[test]
+fn who_proves_wrong_too_often_is_not_even_looked_at() {
+    let mut tight = config(vec![tenant()]);
+    tight.limits.challenges_per_prefix = 10;
+    let mut world = world_of(tight);
+    world.tuple.client.set_port(9);
+    world.fetch_nonce();
+    let allocated = world.tuple;
+    world.allocate();
+    let nonce_there = world.nonce.clone();
+    world.tuple.client.set_port(10);
+    world.fetch_nonce();
+    let key = PasswordAlgorithm::Md5.key("bob", REALM, "guess", Algorithm::Sha1);
+    let as_bob = |writer: &mut Writer<'_>| {
+        udp(writer);
+        writer.bytes(attribute::USERNAME, b"bob");
+    };
+    for _ in 0..20 {
+        world.request_with(Method::Allocate, [7; 12], &key, as_bob);
+    }
+    // The right one comes too late: what is guessed that fast is not found.
+    let key = PasswordAlgorithm::Md5.key("bob", REALM, "hunter2", Algorithm::Sha1);
+    let right = world.request_with(Method::Allocate, [8; 12], &key, as_bob);
+    assert_eq!(right, Verdict::Drop(DropReason::ChallengesSpent));
+    // Who has an allocation there goes on.
+    let (guesser, nonce) = (world.tuple, std::mem::replace(&mut world.nonce, nonce_there));
+    world.tuple = allocated;
+    assert_eq!(world.request(Method::Refresh, |_| {}), Answer::Success);
+    (world.tuple, world.nonce) = (guesser, nonce);
+    world.now.steady += Duration::from_secs(1);
+    assert_eq!(world.request_with(Method::Allocate, [9; 12], &key, as_bob), Verdict::REPLY);
+    assert_eq!(world.answer(), Answer::Success);
+}
+
+#[test]
 fn a_challenge_tells_where_tokens_come_from_only_if_they_are_taken() {
     let mut plain = world();
     let mut packet = Vec::new();

@@ -106,6 +106,59 @@ fn the_policy_holds_for_connects_too() {
 }
 
 #[test]
+fn connections_to_peers_that_a_changed_policy_denies_end() {
+    let mut world = stream_world();
+    world.allocate_with(tcp);
+    let mut connects = |address: &str| match connect(&mut world, address) {
+        Verdict::Connect { id, .. } => id,
+        other => panic!("nothing to connect: {other:?}"),
+    };
+    let (denied, untouched) = (connects("8.8.8.8:80"), connects("8.8.4.4:80"));
+    connected(&mut world, denied, Ok(()));
+    let mut changed = tenant();
+    changed.policy.denied = vec!["8.8.8.8/32".parse().expect("a literal")];
+    world.server.reconfigure(config(vec![changed]));
+    let events: Vec<Event> = std::iter::from_fn(|| world.server.poll_event()).collect();
+    assert!(events.contains(&Event::ConnectionClosed { id: denied }), "{events:?}");
+    assert!(!events.contains(&Event::ConnectionClosed { id: untouched }), "{events:?}");
+}
+
+#[test]
+fn an_allocation_of_streams_has_no_channels() {
+    let mut world = stream_world();
+    world.allocate_with(tcp);
+    let got = world.request(Method::ChannelBind, channel(0x4000, "8.8.8.8:53"));
+    assert_eq!(got, Answer::Error(403));
+}
+
+/// On a stream, a wrong length would let the peer write the next frame.
+#[test]
+fn a_packet_that_no_indication_holds_is_dropped() {
+    let mut world = stream_world();
+    let both = |writer: &mut Writer<'_>| {
+        udp(writer);
+        writer.number(attribute::ADDITIONAL_ADDRESS_FAMILY, 2 << 24);
+    };
+    let relayed = world.allocate_with(both).v6.expect("both families");
+    assert_eq!(
+        world.request(Method::CreatePermission, peer("[2606:4700::1111]:53")),
+        Answer::Success
+    );
+    for (length, expected) in [
+        (65_504, Verdict::ToClient(world.tuple)),
+        (65_505, Verdict::Drop(DropReason::TooLarge)),
+        (65_535, Verdict::Drop(DropReason::TooLarge)),
+    ] {
+        let got = world.peer_sends(relayed, "[2606:4700::1111]:53", &vec![0; length]);
+        assert_eq!(got, expected, "{length} bytes");
+    }
+    let bind = channel(0x4000, "[2606:4700::1111]:53");
+    assert_eq!(world.request(Method::ChannelBind, bind), Answer::Success);
+    let got = world.peer_sends(relayed, "[2606:4700::1111]:53", &[0; 65_535]);
+    assert_eq!(got, Verdict::ToClient(world.tuple), "a channel holds all there is");
+}
+
+#[test]
 fn a_peer_may_connect_once_it_is_permitted() {
     let mut world = stream_world();
     let relayed = world.allocate_with(tcp).v4.expect("IPv4 by default");
@@ -167,6 +220,14 @@ fn a_client_learns_what_its_nat_does() {
     assert_eq!(ask(4), from("192.0.2.2:3478"));
     assert_eq!(ask(6), from("192.0.2.2:3479"));
     assert!(world.reply_attribute(attribute::OTHER_ADDRESS).is_some());
+
+    // The longest answer is not sent where somebody points.
+    let mut packet = Vec::new();
+    Writer::begin(&mut packet, Class::Request, Method::Binding, &[1; 12])
+        .number(attribute::RESPONSE_PORT, 9 << 16)
+        .bytes(attribute::PADDING, &[0; 1200]);
+    assert_eq!(world.send(&packet), Verdict::REPLY);
+    assert_eq!(world.answer(), Answer::Error(400));
 
     let mut world = self::world();
     let mut packet = Vec::new();
