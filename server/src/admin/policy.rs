@@ -31,6 +31,11 @@ impl Policies {
         Self(tenants.map(|tenant| (tenant.name.clone(), tenant.policy.clone())).collect())
     }
 
+    /// The names of the tenants, in the order of their places.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     /// That of a tenant, or of `[turn]` itself.
     pub(crate) fn find(&self, tenant: Option<&str>) -> Option<&PeerPolicy> {
         let (first, others) = self.0.split_first()?;

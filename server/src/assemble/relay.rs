@@ -52,7 +52,9 @@ pub(crate) struct Steering {
 impl Steering {
     /// Puts a configuration in force; what it says about peers is told from then on.
     pub(super) async fn apply(&self, config: &Config) {
-        let core = self.shape.core(config).await;
+        let mut core = self.shape.core(config).await;
+        let before = self.policies.borrow().clone();
+        core.credentials = core.credentials.in_places(before.tenants());
         let policies = Policies::of(&core.credentials);
         self.handle.reconfigure(core).await;
         self.policies.send_replace(policies);

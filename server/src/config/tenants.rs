@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use confer_auth::Secret;
+use confer_turn_core::credentials::identity;
 use confer_turn_core::{OauthKey, TenantLimits};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -68,9 +70,112 @@ struct WrittenKey {
     server_name: String,
 }
 
+/// Less than this in a second lets no packet of usual size pass, ever.
+const LARGEST_PACKET: u64 = 1500;
+/// A secret of fewer bytes is found by whoever has seen one password that was made with it.
+const SHORTEST_SECRET: usize = 16;
+/// Longest realm, in characters (RFC 8489, section 14.9).
+const LONGEST_REALM: usize = 127;
+
+/// What clients of a tenant are told apart by.
+struct Known {
+    name: String,
+    realm: String,
+    proofs: Vec<(&'static str, String)>,
+}
+
+/// What `[turn]` itself describes: a realm, secrets and users.
+type First<'f> = (&'f str, &'f [Secret], &'f BTreeMap<String, String>);
+
+impl Known {
+    fn first((realm, secrets, users): First<'_>) -> Self {
+        let secrets = secrets.iter().map(|secret| String::from_utf8_lossy(secret.expose()).into());
+        Self::of("default", realm, secrets, users.keys(), [].into_iter())
+    }
+
+    fn tenant(tenant: &TenantConfig) -> Self {
+        let TenantConfig { name, realm, secrets, users, oauth_keys, .. } = tenant;
+        Self::of(name, realm, secrets.iter().cloned(), users.keys(), oauth_keys.keys())
+    }
+
+    fn of<'n>(
+        name: &str,
+        realm: &str,
+        secrets: impl Iterator<Item = String>,
+        users: impl Iterator<Item = &'n String>,
+        oauth_keys: impl Iterator<Item = &'n String>,
+    ) -> Self {
+        let secrets = secrets.map(|secret| ("a secret", secret));
+        let users = users.map(|user| ("a user", user.clone()));
+        let oauth_keys = oauth_keys.map(|id| ("the id of an OAuth key", id.clone()));
+        let proofs = secrets.chain(users).chain(oauth_keys).collect();
+        Self { name: name.to_owned(), realm: realm.to_owned(), proofs }
+    }
+}
+
+/// Refuses tenants that nobody could tell apart: with the same proof in the same realm, all would be
+/// the first one's, its limits and its peers among it.
+pub(super) fn tell_apart(first: First<'_>, tenants: &[TenantConfig]) -> Result<(), ConfigError> {
+    let first = Known::first(first);
+    fit_to_tell("turn.realm", &first.realm)?;
+    let mut known = vec![first];
+    for tenant in tenants {
+        let next = Known::tenant(tenant);
+        let problem = |problem| ConfigError::Unusable { key: "turn.tenants-file", problem };
+        fit_to_tell("turn.tenants-file", &next.realm)?;
+        if next.name.is_empty() || known.iter().any(|other| other.name == next.name) {
+            let name = &next.name;
+            return Err(problem(format!(
+                "a tenant is known by its name, and `{name}` is taken (`default` is what [turn] says)"
+            )));
+        }
+        for other in known.iter().filter(|other| other.realm == next.realm) {
+            if let Some((what, _)) = next.proofs.iter().find(|proof| other.proofs.contains(proof)) {
+                let (one, two, realm) = (&other.name, &next.name, &next.realm);
+                return Err(problem(format!(
+                    "tenants `{one}` and `{two}` share the realm `{realm}` and {what}; give one of \
+                     them another"
+                )));
+            }
+        }
+        known.push(next);
+    }
+    Ok(())
+}
+
+fn fit_to_tell(key: &'static str, realm: &str) -> Result<(), ConfigError> {
+    if (1..=LONGEST_REALM).contains(&realm.chars().count()) {
+        return Ok(());
+    }
+    let problem = format!("a realm has from 1 to {LONGEST_REALM} characters");
+    Err(ConfigError::Unusable { key, problem })
+}
+
+/// Refuses a rate in bytes that lets nothing pass. 0 is no limit.
+pub(super) fn at_least_a_packet(key: &'static str, rate: u64) -> Result<(), ConfigError> {
+    if rate == 0 || rate >= LARGEST_PACKET {
+        return Ok(());
+    }
+    let problem = format!(
+        "no packet passes at {rate} bytes a second; {LARGEST_PACKET} is the least, 0 no limit"
+    );
+    Err(ConfigError::Unusable { key, problem })
+}
+
 /// Reads `name = "password"` lines.
 pub(super) fn read_users(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
-    parse(path, &read_text(path, "`turn.users-file`")?)
+    let users: BTreeMap<String, String> = parse(path, &read_text(path, "`turn.users-file`")?)?;
+    let problem = |problem| ConfigError::Unusable { key: "turn.users-file", problem };
+    if users.iter().any(|(name, password)| name.is_empty() || password.is_empty()) {
+        return Err(problem(format!("{} has an empty name or password", path.display())));
+    }
+    // Limits go by the identity in such a name, which may be somebody else.
+    if let Some(name) = users.keys().find(|name| identity(name) != name.as_str()) {
+        return Err(problem(format!(
+            "`{name}` looks like an ephemeral name; leave out the number"
+        )));
+    }
+    Ok(users)
 }
 
 /// Reads tenants and the files they name, which are added to `files`.
@@ -95,7 +200,17 @@ impl Written {
         let mut secrets = Vec::new();
         for file in &self.secret_files {
             let secret = super::read_secret("turn.tenants-file", &beside(file))?;
+            if secret.reveal().len() < SHORTEST_SECRET {
+                let file = file.display();
+                return Err(problem(format!(
+                    "{file} must hold {SHORTEST_SECRET} bytes or more; `openssl rand -hex 32` makes some"
+                )));
+            }
             secrets.push(secret.reveal().to_owned());
+        }
+        for rate in [self.bytes_per_second, self.user_bytes_per_second, self.total_bytes_per_second]
+        {
+            at_least_a_packet("turn.tenants-file", rate.unwrap_or(0))?;
         }
         let users = match &self.users_file {
             Some(file) => read_users(&beside(file))?,
@@ -198,6 +313,59 @@ mod tests {
         assert!(unknown.expect_err("no such key").to_string().contains("quota"));
         let nobody = tenants("[[tenant]]\nname = \"a\"\nrealm = \"a\"\n");
         assert!(nobody.expect_err("of no use").to_string().contains("nobody could use"));
+    }
+
+    #[test]
+    fn tenants_that_nobody_could_tell_apart_are_refused() {
+        let lab = |name: &str, realm: &str| {
+            format!(
+                "[[tenant]]\nname = \"{name}\"\nrealm = \"{realm}\"\nsecret-files = [\"secret\"]\n"
+            )
+        };
+        let none = BTreeMap::new();
+        let secret = Secret::new("a secret of [turn], which is longer").expect("long enough");
+        let told = |realm: &str, text: &str| {
+            let found = tenants(text).expect("a good file");
+            let first = (realm, std::slice::from_ref(&secret), &none);
+            tell_apart(first, &found).err().map(|error| error.to_string())
+        };
+        assert_eq!(told("confer", &(lab("a", "one") + &lab("b", "two"))), None);
+        for (text, part) in [
+            (lab("a", "one") + &lab("b", "one"), "share the realm `one` and a secret"),
+            (lab("a", "one") + &lab("a", "two"), "`a` is taken"),
+            (lab("default", "one"), "`default` is taken"),
+            (lab("a", ""), "1 to 127 characters"),
+        ] {
+            let told = told("confer", &text).expect("refused");
+            assert!(told.contains(part) && told.starts_with("`turn.tenants-file`"), "{told}");
+        }
+        assert!(told("", "").expect("refused").starts_with("`turn.realm`"));
+    }
+
+    #[test]
+    fn what_would_let_everybody_in_or_nothing_through_is_refused() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let keep = |name: &str, text: &str| {
+            std::fs::write(dir.path().join(name), text).expect("kept");
+            dir.path().join(name)
+        };
+        let head = "[[tenant]]\nname = \"a\"\nrealm = \"a\"\nsecret-files = [\"secret\"]\n";
+        keep("secret", "too short");
+        let path = keep("tenants.toml", head);
+        let told = read(&path, &mut Vec::new()).expect_err("guessed in a day").to_string();
+        assert!(told.contains("16 bytes or more"), "{told}");
+        keep("secret", "a secret that is long enough");
+        let path = keep("tenants.toml", &format!("{head}bytes-per-second = 500\n"));
+        let told = read(&path, &mut Vec::new()).expect_err("no packet passes").to_string();
+        assert!(told.contains("no packet passes at 500 bytes"), "{told}");
+        for (users, part) in [
+            ("alice = \"\"\n", "empty name or password"),
+            ("\"\" = \"secret\"\n", "empty name or password"),
+            ("\"17:alice\" = \"secret\"\n", "looks like an ephemeral name"),
+        ] {
+            let told = read_users(&keep("users.toml", users)).expect_err(users).to_string();
+            assert!(told.contains(part), "{told}");
+        }
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -83,10 +84,12 @@ section! {
         /// Ports of relayed addresses. Open them in the firewall, for UDP.
         relay_ports: PortRange = PortRange(49_152..=65_535),
 
-        /// Networks that may be reached although they are not globally routable.
+        /// Networks that may be reached although they are not globally routable, or are this host.
         ///
-        /// By default peers are refused unless they are globally routable; this server's own media
-        /// plane always is reachable. Whoever has credentials reaches what stands here.
+        /// By default peers are refused unless they are globally routable, and so is this host but for
+        /// its relayed ports; this server's own media plane always is reachable. Name this host's
+        /// address here where another media server runs beside the relay. Whoever has credentials
+        /// reaches what stands here.
         allowed_peers: Vec<IpNet> = Vec::new(),
 
         /// Networks that may not be reached. Stronger than `allowed-peers`.
@@ -167,6 +170,8 @@ section! {
         total_packets_per_second: u32 = 0,
 
         /// Answers a second to strangers of one IPv4 address or IPv6 /56. Beyond it: silence.
+        ///
+        /// As many wrong passwords a second are listened to. 0: no limit.
         answers_per_stranger: u32 = 200,
 
         /// Connections over TCP and TLS at once, per listener.
@@ -232,7 +237,7 @@ pub(crate) struct TurnConfig {
     pub(crate) allowed_peers: Vec<IpNet>,
     pub(crate) denied_peers: Vec<IpNet>,
     /// Those of the users file, and every further tenant.
-    pub(crate) users: std::collections::BTreeMap<String, String>,
+    pub(crate) users: BTreeMap<String, String>,
     pub(crate) tenants: Vec<TenantConfig>,
     pub(crate) tenant_limits: TenantLimits,
     pub(crate) limits: confer_turn_core::Limits,
@@ -275,12 +280,14 @@ impl TurnSection {
         }
         let users = match &self.users_file {
             Some(path) => tenants::read_users(path)?,
-            None => std::collections::BTreeMap::new(),
+            None => BTreeMap::new(),
         };
         let tenants = match &self.tenants_file {
             Some(path) => tenants::read(path, &mut files)?,
             None => Vec::new(),
         };
+        tenants::tell_apart((&self.realm, &secrets, &users), &tenants)?;
+        self.at_least_a_packet()?;
         let channels =
             if self.old_channels { ChannelRange::Rfc5766 } else { ChannelRange::Rfc8656 };
         let limits = confer_turn_core::Limits::default();
@@ -339,6 +346,15 @@ impl TurnSection {
         })
     }
 
+    fn at_least_a_packet(&self) -> Result<(), ConfigError> {
+        let rates = [
+            ("turn.bytes-per-second", self.bytes_per_second),
+            ("turn.user-bytes-per-second", self.user_bytes_per_second),
+            ("turn.total-bytes-per-second", self.total_bytes_per_second),
+        ];
+        rates.into_iter().try_for_each(|(key, rate)| tenants::at_least_a_packet(key, rate.0 as u64))
+    }
+
     fn secrets(&self) -> Result<Vec<Secret>, ConfigError> {
         let missing = |why| Err(ConfigError::Missing { key: "turn.secret-file", why });
         match (&self.secret_file, self.urls.is_empty(), self.old_secret_files.is_empty()) {
@@ -359,6 +375,11 @@ impl TurnSection {
 
 /// Several interfaces cannot share one external address: two clients would get the same port of it.
 fn one_for_each(relay: &[IpAddr], external: &[IpAddr]) -> Result<(), ConfigError> {
+    let key = "turn.external-addresses";
+    if external.iter().collect::<BTreeSet<_>>().len() < external.len() {
+        let problem = "an address stands there twice".to_owned();
+        return Err(ConfigError::Unusable { key, problem });
+    }
     for v4 in [true, false] {
         let count = |list: &[IpAddr]| list.iter().filter(|ip| ip.is_ipv4() == v4).count();
         let (relay, external) = (count(relay), count(external));
@@ -367,7 +388,7 @@ fn one_for_each(relay: &[IpAddr], external: &[IpAddr]) -> Result<(), ConfigError
             let problem = format!(
                 "{external} of {family} for {relay} in turn.relay-addresses; name one for each"
             );
-            return Err(ConfigError::Unusable { key: "turn.external-addresses", problem });
+            return Err(ConfigError::Unusable { key, problem });
         }
     }
     Ok(())

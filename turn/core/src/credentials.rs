@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 pub use token::OauthKey;
 
@@ -137,6 +138,23 @@ impl Credentials {
         Self { tenants, users, hashes }
     }
 
+    /// The same tenants, those of `places` where they were: a tenant is known by its place for as long
+    /// as anything is held in its name. In the place of one that is gone stands one that nobody can
+    /// use, and for which no peer is reachable.
+    #[must_use]
+    pub fn in_places<'n>(self, places: impl IntoIterator<Item = &'n str>) -> Self {
+        let mut tenants = self.tenants;
+        let mut placed: Vec<Tenant> = places
+            .into_iter()
+            .map(|name| match tenants.iter().position(|tenant| tenant.name == name) {
+                Some(at) => tenants.remove(at),
+                None => Tenant::gone(name),
+            })
+            .collect();
+        placed.append(&mut tenants);
+        Self::new(placed)
+    }
+
     /// The realm of a challenge.
     pub fn default_realm(&self) -> &str {
         self.tenants.first().map_or("", |tenant| &tenant.realm)
@@ -188,6 +206,12 @@ impl Credentials {
 }
 
 impl Tenant {
+    fn gone(name: &str) -> Self {
+        let everything = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
+        let policy = PeerPolicy { denied: everything.to_vec(), ..PeerPolicy::default() };
+        Self { name: name.to_owned(), policy, ..Self::default() }
+    }
+
     /// The key of `username` and `password`, if it is the one the message was signed with.
     fn check(&self, username: &str, password: &str, proof: Proof<'_>) -> Option<Key> {
         let derive = proof.password_algorithm;

@@ -343,11 +343,10 @@ impl Relay {
         let found = self.own(request)?;
         let (Some(channel), Some(peer)) = (channel, peer) else { return Err(400) };
         self.acceptable(found, peer)?;
-        if self.allocations[found].kind == RelayKind::Tcp {
-            return Err(403);
-        }
-        if !(0x4000..=0x4FFF).contains(&channel) {
-            return Err(400);
+        match self.allocations[found].kind {
+            RelayKind::Tcp => return Err(403),
+            RelayKind::Udp if !(0x4000..=0x4FFF).contains(&channel) => return Err(400),
+            RelayKind::Udp => {}
         }
         let (now, address) = (self.now, PEERS[peer].at());
         let mut after = self.allocations[found].channels.clone();
@@ -578,7 +577,7 @@ impl Relay {
 
     pub(crate) fn set_policy(&mut self, strict: bool) {
         self.strict = strict;
-        let allowed = |at| PEERS.iter().any(|peer| peer.at() == at && peer.allowed(strict));
+        let allowed = |at| PEERS.iter().any(|known| known.at() == at && known.allowed(strict));
         for allocation in &mut self.allocations {
             let allowed_ip = |ip| PEERS.iter().any(|peer| peer.ip() == ip && peer.allowed(strict));
             allocation.permissions.retain(|(ip, _)| allowed_ip(*ip));
@@ -589,9 +588,7 @@ impl Relay {
 
     fn close(&mut self, found: usize, reason: CloseReason) {
         let allocation = self.allocations.remove(found);
-        for relayed in &allocation.relayed {
-            self.ports.open.remove(relayed);
-        }
+        self.ports.open.retain(|relayed| !allocation.relayed.contains(relayed));
         self.connections.end(|connection| connection.control == allocation.at);
         self.closed.push((allocation, reason));
     }

@@ -1,6 +1,7 @@
 //! Who is believed: algorithms, hashes, tokens, tenants, and what floods are told.
 
 use super::*;
+use crate::PeerPolicy;
 use crate::credentials::OauthKey;
 use crate::integrity::{PASSWORD_ALGORITHMS, userhash};
 
@@ -222,6 +223,42 @@ fn who_proves_wrong_too_often_is_not_even_looked_at() {
     world.now.steady += Duration::from_secs(1);
     assert_eq!(world.request_with(Method::Allocate, [9; 12], &key, as_bob), Verdict::REPLY);
     assert_eq!(world.answer(), Answer::Success);
+}
+
+#[test]
+fn tenants_keep_their_places_when_their_list_changes() {
+    let named = |name: &str, peers: &str| Tenant {
+        name: name.to_owned(),
+        secrets: vec![name.to_owned()],
+        policy: PeerPolicy {
+            allowed: vec![peers.parse().expect("a literal")],
+            ..PeerPolicy::default()
+        },
+        ..tenant()
+    };
+    let (bank, lab) = (named("bank", "10.1.0.0/16"), named("lab", "10.2.0.0/16"));
+    let mut world = world_of(config(vec![tenant(), bank.clone(), lab.clone()]));
+    let password = ephemeral_password("bank", USER);
+    assert_eq!(world.request_as(USER, &password, Method::Allocate, [7; 12], udp), Answer::Success);
+    let reach = |world: &mut World, address| {
+        let transaction = world.next_transaction();
+        world.request_as(USER, &password, Method::CreatePermission, transaction, peer(address))
+    };
+    assert_eq!(reach(&mut world, "10.1.0.1:1"), Answer::Success);
+
+    let places = ["default", "bank", "lab"];
+    let reconfigured = |tenants| Config {
+        credentials: Credentials::new(tenants).in_places(places),
+        ..config(Vec::new())
+    };
+    world.server.reconfigure(reconfigured(vec![tenant(), lab.clone(), bank]));
+    assert_eq!(reach(&mut world, "10.1.0.1:1"), Answer::Success);
+    assert_eq!(reach(&mut world, "10.2.0.1:1"), Answer::Error(403));
+    // One that is gone takes its peers along, and nobody comes into its place.
+    world.server.reconfigure(reconfigured(vec![tenant(), lab]));
+    for address in ["10.1.0.1:1", "10.2.0.1:1", "8.8.8.8:1"] {
+        assert_eq!(reach(&mut world, address), Answer::Error(403), "{address}");
+    }
 }
 
 #[test]
