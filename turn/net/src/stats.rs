@@ -228,10 +228,9 @@ fn tally<K: Ord, const N: usize>(
     keys: [K; N],
     counters: &[AtomicU64; N],
 ) {
+    // What did not happen yet is told as well: an alarm on something that is missing never rings.
     for (key, count) in keys.into_iter().zip(counters.iter().map(read)) {
-        if count > 0 {
-            *sums.entry(key).or_default() += count;
-        }
+        *sums.entry(key).or_default() += count;
     }
 }
 
@@ -260,7 +259,8 @@ mod tests {
         let traffic = Traffic { sent_bytes: 500, received_bytes: 501, ..Traffic::default() };
         one.closed(CloseReason::Kicked, Duration::from_secs(10), &traffic);
         let sum = StatsSnapshot::gather([&one, &other].into_iter(), &StreamCounters::default());
-        assert_eq!(sum.dropped, BTreeMap::from([(DropReason::NotTurn, 2)]));
+        assert_eq!(sum.dropped.get(&DropReason::NotTurn), Some(&2));
+        assert_eq!(sum.dropped.get(&DropReason::TooLarge), Some(&0));
         assert_eq!(sum.durations.counts, [1, 0, 0, 0, 0, 0, 0]);
         assert_eq!(sum.bytes.counts, [0, 1, 0, 0, 0, 0, 0]);
         assert_eq!(sum.bytes.sum, 1001);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use confer_turn_core::TenantLimits;
 use confer_turn_core::message::{Method, Writer, attribute};
-use confer_turn_net::Transport;
+use confer_turn_net::{StatsSnapshot, Transport};
 
 use super::{Bystander, until_refused};
 use crate::client::{Client, udp};
@@ -116,7 +116,12 @@ async fn every_refusal_is_counted_by_its_code() {
     };
     assert_eq!(other.request(Method::CreatePermission, permit).await.error(), Some(437));
     // Who says nothing of itself yet is asked, and not refused.
+    let refused = |stats: &StatsSnapshot| {
+        let mut codes = stats.refused.clone();
+        codes.retain(|_, count| *count > 0);
+        codes
+    };
     let codes = [(400, 1), (403, 1), (437, 2)].into();
-    until(&handle, |stats| stats.refused == codes && stats.challenges == 2).await;
+    until(&handle, |stats| refused(stats) == codes && stats.challenges == 2).await;
     running.stop().await;
 }
