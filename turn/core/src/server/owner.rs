@@ -1,6 +1,6 @@
 //! Which of several servers a request is for.
 //!
-//! A process that runs one [`Server`](super::Server) per thread gives each its own
+//! A process that runs one [`Server`] per thread gives each its own
 //! [`Config::shard`](super::Config::shard), which becomes the first byte of everything the server
 //! hands out to be shown again on another five-tuple. So the thread where such a request arrives
 //! can tell whose it is, without asking anybody.
