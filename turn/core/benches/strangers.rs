@@ -17,8 +17,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use confer_turn_core::client::{Ask, Client};
+use confer_turn_core::hello::Hello;
 use confer_turn_core::{
-    Config, Credentials, FiveTuple, Host, Now, RelayRequest, RelaySocket, Server, Tenant, Transport,
+    Config, Cookies, Credentials, FiveTuple, Host, Now, RelayRequest, RelaySocket, Server,
+    Standing, Tenant, Transport,
 };
 
 #[global_allocator]
@@ -70,6 +72,8 @@ fn main() {
         ("Refresh, forged proof", "turn.stranger_forged_ns", Kind::Forged),
         ("random bytes", "turn.stranger_noise_ns", Kind::Noise),
         ("ChannelData", "turn.stranger_channel_ns", Kind::Channel),
+        ("DTLS hello", "turn.stranger_hello_ns", Kind::Hello { cookie: &[] }),
+        ("the same, forged cookie", "turn.stranger_cookie_ns", Kind::Hello { cookie: &[7; 20] }),
     ] {
         let flood = flood(kind, packets);
         println!(
@@ -91,6 +95,10 @@ enum Kind {
     Forged,
     Noise,
     Channel,
+    /// Over DTLS.
+    Hello {
+        cookie: &'static [u8],
+    },
 }
 
 struct Flood {
@@ -117,10 +125,15 @@ fn flood(kind: Kind, packets: usize) -> Flood {
     let local = SocketAddr::from(([192, 0, 2, 1], 3478));
     let mut now = Now { steady: Instant::now(), unix: 1_000_000_000 };
     let mut out = Vec::with_capacity(2048);
+    let cookies = Cookies::new(&[7; 32]);
     let mut send = |server: &mut Server, out: &mut Vec<u8>, source| {
         let tuple = FiveTuple { client: source, server: local, transport: Transport::Udp };
         out.clear();
-        let _verdict = server.handle_client(tuple, &packet, out, &mut Nobody, now);
+        if matches!(kind, Kind::Hello { .. }) {
+            greet(&cookies, tuple, &packet, out, now);
+        } else {
+            let _verdict = server.handle_client(tuple, &packet, out, &mut Nobody, now);
+        }
         now.steady += Duration::from_micros(1);
     };
     // The table of budgets has its size from the start.
@@ -141,6 +154,31 @@ fn flood(kind: Kind, packets: usize) -> Flood {
         allocations: (allocations::count() - count) as f64 / packets as f64,
         bytes_left: allocations::live() - bytes,
     }
+}
+
+/// As the relay does before its DTLS hears of anybody.
+fn greet(cookies: &Cookies, tuple: FiveTuple, packet: &[u8], out: &mut Vec<u8>, now: Now) {
+    let hello = Hello::read(packet).expect("a hello");
+    match cookies.judge(&tuple, &hello, now.unix) {
+        Standing::Stranger => {
+            let cookie = cookies.make(&tuple, &hello, now.unix);
+            out.extend_from_slice(&hello.verify_request(&cookie));
+        }
+        Standing::Foreign => {}
+        Standing::Proven => panic!("nobody guesses a cookie"),
+    }
+}
+
+/// A hello with as much as OpenSSL's: 60 bytes of cipher suites, 100 of extensions.
+fn hello(cookie: &[u8]) -> Vec<u8> {
+    let length = |bytes: usize| u8::try_from(bytes).expect("short");
+    let body = [&[0xfe, 0xfd][..], &[7; 32], &[0, length(cookie.len())], cookie];
+    let body = [&body.concat()[..], &[0, 60], &[0xc0; 60], &[1, 0, 0, 100], &[0; 100]].concat();
+    let place = u8::from(!cookie.is_empty());
+    let size = length(body.len());
+    let head = [1, 0, 0, size, 0, place, 0, 0, 0, 0, 0, size];
+    let record = [22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, place, 0, length(body.len() + head.len())];
+    [&record[..], &head, &body].concat()
 }
 
 fn packet(kind: Kind, client: &mut Client, random: &mut Random) -> Vec<u8> {
@@ -170,6 +208,7 @@ fn packet(kind: Kind, client: &mut Client, random: &mut Random) -> Vec<u8> {
             }
         }
         Kind::Noise => (0..100).map(|_| (random.next() >> 56) as u8).collect(),
+        Kind::Hello { cookie } => hello(cookie),
         Kind::Channel => confer_turn_core::client::channel_data(0x4000, &[7; 1200], false),
     }
 }

@@ -128,7 +128,7 @@ impl Relaying {
         now: Now,
     ) {
         self.stirred = true;
-        // A stranger's hello is answered from the same budget as a stranger's request.
+        // A hello is answered from the same budget as a stranger's request.
         let admits = || self.server.admits_stranger(tuple.client.ip(), now.steady);
         let brought = self.io.dtls.borrow_mut().take(tuple, datagram, config, admits, now);
         if brought.replaced {

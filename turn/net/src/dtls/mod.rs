@@ -111,8 +111,8 @@ impl Sessions {
         self.open.len()
     }
 
-    /// Takes a datagram. `config` makes the sessions of new clients; strangers are answered if
-    /// `admits` says so.
+    /// Takes a datagram. `config` makes the sessions of new clients; who says hello is answered if
+    /// `admits` says so: what a stranger costs is little, but a handshake has a signature.
     pub(crate) fn take(
         &mut self,
         tuple: FiveTuple,
@@ -132,16 +132,16 @@ impl Sessions {
                 Standing::Proven if self.has(&tuple, hello.random) => {
                     // It says so again; our flight goes out again when it is time.
                 }
+                Standing::Foreign => brought.dropped = Some(DropReason::NoSession),
+                _ if !admits() => brought.dropped = Some(DropReason::ChallengesSpent),
+                Standing::Stranger => {
+                    let cookie = self.cookies.make(&tuple, &hello, now.unix);
+                    brought.answers.push(BytesMut::from(&hello.verify_request(&cookie)[..]));
+                }
                 Standing::Proven => {
                     self.begin(tuple, &hello, config, &mut brought, now.steady);
                     self.go_on(tuple, datagram, &mut brought, now.steady);
                 }
-                Standing::Stranger if admits() => {
-                    let cookie = self.cookies.make(&tuple, &hello, now.unix);
-                    brought.answers.push(BytesMut::from(&hello.verify_request(&cookie)[..]));
-                }
-                Standing::Stranger => brought.dropped = Some(DropReason::ChallengesSpent),
-                Standing::Foreign => brought.dropped = Some(DropReason::NoSession),
             }
         } else {
             brought.dropped = Some(DropReason::NotTurn);

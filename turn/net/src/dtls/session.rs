@@ -17,7 +17,8 @@ use super::handshakes::expecting;
 use crate::config::Limits;
 use crate::stream::Seat;
 
-/// How long a flight may stay unanswered before it goes out again.
+/// How long a flight may stay unanswered before it goes out again; then twice as long, and so on
+/// (RFC 6347, section 4.2.4.1).
 const REPEAT: Duration = Duration::from_millis(500);
 /// More than this is not a client's handshake; a whole one is 5 kB. rtc-dtls keeps all of it.
 const HANDSHAKE_BYTES: usize = 64 * 1024;
@@ -36,9 +37,10 @@ pub(super) struct Handshake {
     ahead: u64,
     since: Instant,
     taken: usize,
-    /// What was sent last, and when.
+    /// What was sent last, when, and how long it waits for an answer now.
     flight: Vec<BytesMut>,
     sent: Instant,
+    wait: Duration,
     _seat: Seat,
 }
 
@@ -83,6 +85,7 @@ impl Handshake {
             taken: 0,
             flight: Vec::new(),
             sent: now,
+            wait: REPEAT,
             _seat: seat,
         })
     }
@@ -110,7 +113,7 @@ impl Handshake {
         let answers = drain(&mut self.endpoint, self.ahead);
         if !answers.is_empty() {
             self.flight.clone_from(&answers);
-            self.sent = now;
+            (self.sent, self.wait) = (now, REPEAT);
         }
         brought.answers.extend(answers);
         progress
@@ -123,9 +126,9 @@ impl Handshake {
 
     /// What goes out again, if it is time.
     pub(super) fn repeat(&mut self, now: Instant) -> &[BytesMut] {
-        let due = now.saturating_duration_since(self.sent) >= REPEAT;
+        let due = now.saturating_duration_since(self.sent) >= self.wait;
         if due {
-            self.sent = now;
+            (self.sent, self.wait) = (now, self.wait.saturating_mul(2));
         }
         self.flight.get(..).filter(|_| due).unwrap_or_default()
     }

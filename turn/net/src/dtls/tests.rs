@@ -299,6 +299,50 @@ fn the_oldest_handshake_gives_way_and_one_network_has_only_its_share() {
 }
 
 #[test]
+fn a_flight_goes_out_again_later_each_time_until_the_greeting_is_over() {
+    let mut relay = Relay::new(1);
+    let mut client = Client::new(tuple(1));
+    client.step(&mut relay);
+    let flight = client.step(&mut relay).answers;
+    let began = relay.now.steady;
+    let mut repeated = Vec::new();
+    for tick in 1..=40 {
+        let after = TICK * tick;
+        let due = relay.sessions.tick(&Limits::default(), |_| false, began + after);
+        if !due.out.is_empty() {
+            assert!(due.out.iter().map(|(_, datagram)| datagram).eq(&flight));
+            repeated.push(after.as_millis());
+        }
+    }
+    assert_eq!(repeated, [500, 1_500, 3_500, 7_500]);
+    assert_eq!(relay.counts(), (0, 0));
+    assert_eq!(relay.sessions.poll_timeout(), None);
+}
+
+#[test]
+fn who_shows_a_cookie_again_and_again_has_so_many_handshakes_as_its_network_may() {
+    let mut relay = Relay::new(1);
+    let mut client = Client::new(tuple(1));
+    client.step(&mut relay);
+    let said = client.says[0].clone();
+    let nonsense = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 2, 0, 0, 2, 2, 40];
+    let mut left = 3;
+    for round in 0..6 {
+        let mut admits = || {
+            left -= 1;
+            left >= 0
+        };
+        let Relay { sessions, config, now } = &mut relay;
+        let brought = sessions.take(tuple(1), &said, config, &mut admits, *now);
+        let spent = (round >= 3).then_some(DropReason::ChallengesSpent);
+        assert_eq!((brought.dropped, brought.answers.is_empty()), (spent, round >= 3));
+        // A fatal alert ends the handshake, so that the next may begin.
+        relay.take(tuple(1), &nonsense);
+        assert_eq!(relay.counts(), (0, 0));
+    }
+}
+
+#[test]
 fn a_session_without_a_place_is_told_goodbye() {
     let mut relay = Relay::new(1);
     Client::new(tuple(1)).finish(&mut relay);
