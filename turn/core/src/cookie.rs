@@ -53,7 +53,10 @@ impl Cookies {
             // The first hello had a record before this one's.
             (1, 1..) => {
                 let now = unix / PERIOD;
-                let ours = [Some(now), now.checked_sub(1)].into_iter().flatten().any(|period| {
+                // One bit tells which of the two it is from, so that one is computed.
+                let same = hello.cookie.first().is_some_and(|bits| bit(*bits) == bit(now as u8));
+                let period = if same { Some(now) } else { now.checked_sub(1) };
+                let ours = period.is_some_and(|period| {
                     let cookie = self.of_period(tuple, hello, period);
                     constant_time::verify_slices_are_equal(&cookie, hello.cookie).is_ok()
                 });
@@ -76,8 +79,14 @@ impl Cookies {
         let tag = mac.sign();
         let mut cookie = [0; COOKIE];
         cookie.iter_mut().zip(tag.as_ref()).for_each(|(out, byte)| *out = *byte);
+        cookie[0] = cookie[0] & !1 | bit(period as u8);
         cookie
     }
+}
+
+/// What tells two periods that follow each other apart.
+fn bit(of: u8) -> u8 {
+    of & 1
 }
 
 fn octets(address: SocketAddr) -> [u8; 18] {
