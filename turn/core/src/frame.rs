@@ -97,12 +97,17 @@ pub fn whole_frames(bytes: &[u8]) -> Result<Option<WholeFrames>, NotTurn> {
                 return Ok((length > 0).then_some(WholeFrames { length, binds: false }));
             }
         };
-        if rest.starts_with(&CONNECTION_BIND) {
+        if is_connection_bind(rest) {
             let binds = length == 0;
             return Ok(Some(WholeFrames { length: if binds { next } else { length }, binds }));
         }
         length += next;
     }
+}
+
+/// Whether these bytes begin with a ConnectionBind request (RFC 6062, section 5.4).
+pub fn is_connection_bind(bytes: &[u8]) -> bool {
+    bytes.starts_with(&CONNECTION_BIND)
 }
 
 /// The bytes are not of this protocol.

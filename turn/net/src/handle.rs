@@ -106,7 +106,7 @@ impl TurnHandle {
         transport: Transport,
         first_bytes: Vec<u8>,
     ) where
-        S: AsyncRead + AsyncWrite + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (client, server) = (canonical(client), canonical(server));
         self.streams.adopt(stream, FiveTuple { client, server, transport }, first_bytes);

@@ -6,7 +6,7 @@
 //!
 //! The way of a datagram: [`udp`] (batches into an [`inbox`]) → [`shard`] (whose is it) → [`relaying`] (the core
 //! decides) → [`run`] (what goes together) → [`udp`] (runs out). Streams are read by tasks of the
-//! runtime, which hand whole frames to a thread ([`stream`]). What is for media
+//! runtime, which hand whole frames to a thread ([`stream`]), both ways in buffers of a [`pool`]. What is for media
 //! threads of the same process passes no socket ([`in_process`]). Every queue is bounded; what does not
 //! fit is lost, as in a network, and counted ([`StatsSnapshot`]).
 
@@ -20,6 +20,7 @@ mod in_process;
 mod inbox;
 mod ledger;
 mod link;
+mod pool;
 mod queue;
 mod relaying;
 mod relays;

@@ -6,12 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::BytesMut;
 use confer_turn_core::{ConnectFailure, ConnectionId, FiveTuple, SessionInfo};
 use rustix::event::{EventfdFlags, eventfd};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::pool::Pool;
 use crate::queue::Queue;
 
 /// Frames and news of connections waiting for a thread; then senders wait, or lose if they cannot.
@@ -25,6 +25,8 @@ pub(crate) struct Link {
     inbound: mpsc::Sender<Inbound>,
     control: mpsc::Sender<Control>,
     bell: Arc<Bell>,
+    /// The buffers that go between the thread and its connections.
+    pub(crate) pool: Arc<Pool>,
 }
 
 /// The thread's end of a [`Link`].
@@ -46,7 +48,7 @@ pub(crate) enum Inbound {
     /// Whole frames of a client's stream.
     Frames {
         tuple: FiveTuple,
-        frames: BytesMut,
+        frames: Vec<u8>,
     },
     Disconnected {
         tuple: FiveTuple,
@@ -103,7 +105,7 @@ impl Link {
         let (control, control_end) = mpsc::channel(CONTROL_CAPACITY);
         let bell = Arc::new(Bell::new()?);
         let end = LinkEnd { inbound: inbound_end, control: control_end, bell: Arc::clone(&bell) };
-        Ok((Self { inbound, control, bell }, end))
+        Ok((Self { inbound, control, bell, pool: Arc::new(Pool::new()) }, end))
     }
 
     /// Waits for room. `false` when the thread is gone.

@@ -8,22 +8,34 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::pool::{Pool, room};
+
 /// Entries waiting for one client.
 const ENTRIES: usize = 256;
-/// Bytes waiting for one client: a tenth of a second of 40 Mbit/s.
+/// Bytes of buffers waiting for one client, those that are being written among them: a tenth of a
+/// second of 40 Mbit/s.
 const BYTES: usize = 512 * 1024;
+/// Entries that are written together.
+pub(crate) const BATCH: usize = 16;
 
 /// Something for a client's connection.
 #[derive(Debug)]
 pub(crate) enum Outbound {
+    /// Whole frames.
     Frames(Vec<u8>),
-    /// The answer to ConnectionBind; after it, the connection is the peer's (RFC 6062, section
-    /// 5.4), until `stop`.
-    Splice {
-        answer: Vec<u8>,
-        peer: TcpStream,
-        stop: CancellationToken,
-    },
+    /// The frames before held the refusal of a ConnectionBind: the connection stays the client's.
+    BindRefused,
+    /// A ConnectionBind succeeded.
+    Splice(Box<Splice>),
+}
+
+/// The answer to a ConnectionBind; after it, the connection is the peer's (RFC 6062, section 5.4),
+/// until `stop`.
+#[derive(Debug)]
+pub(crate) struct Splice {
+    pub(crate) answer: Vec<u8>,
+    pub(crate) peer: TcpStream,
+    pub(crate) stop: CancellationToken,
 }
 
 /// The thread's end.
@@ -32,33 +44,40 @@ pub(crate) struct Queue {
     entries: mpsc::Sender<Outbound>,
     waiting: Arc<AtomicUsize>,
     holds: Arc<AtomicBool>,
+    pool: Arc<Pool>,
 }
 
 /// The connection's end.
 #[derive(Debug)]
 pub(crate) struct QueueEnd {
     entries: mpsc::Receiver<Outbound>,
+    /// What is being written.
+    batch: Vec<Outbound>,
     waiting: Arc<AtomicUsize>,
+    pool: Arc<Pool>,
     /// Whether the client has an allocation.
     pub(crate) holds: Arc<AtomicBool>,
 }
 
-pub(crate) fn queue() -> (Queue, QueueEnd) {
+pub(crate) fn queue(pool: &Arc<Pool>) -> (Queue, QueueEnd) {
     let (sender, receiver) = mpsc::channel(ENTRIES);
     let waiting = Arc::new(AtomicUsize::new(0));
     let holds = Arc::new(AtomicBool::new(false));
     let (waits, held) = (Arc::clone(&waiting), Arc::clone(&holds));
-    let queue = Queue { entries: sender, waiting: waits, holds: held };
-    (queue, QueueEnd { entries: receiver, waiting, holds })
+    let queue = Queue { entries: sender, waiting: waits, holds: held, pool: Arc::clone(pool) };
+    let pool = Arc::clone(pool);
+    (queue, QueueEnd { entries: receiver, batch: Vec::new(), waiting, pool, holds })
 }
 
 impl Queue {
     /// Queues frames; `false` when they are lost.
     pub(crate) fn frames(&self, frames: &[u8]) -> bool {
-        if self.waiting.load(Ordering::Relaxed) + frames.len() > BYTES {
+        if self.waiting.load(Ordering::Relaxed) + room(frames.len()) > BYTES {
             return false;
         }
-        self.push(Outbound::Frames(frames.to_vec()))
+        let mut buffer = self.pool.take(frames.len());
+        buffer.extend_from_slice(frames);
+        self.push(Outbound::Frames(buffer))
     }
 
     /// Notes whether the client has an allocation.
@@ -71,7 +90,11 @@ impl Queue {
         match self.entries.try_send(outbound) {
             Ok(()) => true,
             Err(lost) => {
-                self.waiting.fetch_sub(lost.into_inner().bytes(), Ordering::Relaxed);
+                let lost = lost.into_inner();
+                self.waiting.fetch_sub(lost.bytes(), Ordering::Relaxed);
+                if let Outbound::Frames(buffer) = lost {
+                    self.pool.give(buffer);
+                }
                 false
             }
         }
@@ -79,22 +102,43 @@ impl Queue {
 }
 
 impl QueueEnd {
-    /// `None` when the thread has forgotten this connection.
-    pub(crate) async fn next(&mut self) -> Option<Outbound> {
-        let next = self.entries.recv().await?;
-        self.waiting.fetch_sub(next.bytes(), Ordering::Relaxed);
-        Some(next)
+    /// Waits for a batch, after the one before was written. `false` when the thread has forgotten
+    /// this connection.
+    pub(crate) async fn next(&mut self) -> bool {
+        self.entries.recv_many(&mut self.batch, BATCH).await > 0
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// What of the batch is to be written, in order.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &[u8]> {
+        self.batch.iter().filter_map(|entry| match entry {
+            Outbound::Frames(bytes) => Some(bytes.as_slice()),
+            Outbound::BindRefused => None,
+            Outbound::Splice(splice) => Some(splice.answer.as_slice()),
+        })
+    }
+
+    /// The batch was written; says what it was besides frames. At most one entry is, because a
+    /// connection waits for it.
+    pub(crate) fn written(&mut self) -> Option<Outbound> {
+        let mut other = None;
+        for entry in self.batch.drain(..) {
+            self.waiting.fetch_sub(entry.bytes(), Ordering::Relaxed);
+            match entry {
+                Outbound::Frames(buffer) => self.pool.give(buffer),
+                entry @ (Outbound::BindRefused | Outbound::Splice(_)) => other = Some(entry),
+            }
+        }
+        other
     }
 }
 
 impl Outbound {
+    /// What it holds, rather than what is in it.
     fn bytes(&self) -> usize {
         match self {
-            Self::Frames(bytes) | Self::Splice { answer: bytes, .. } => bytes.len(),
+            Self::Frames(buffer) => buffer.capacity(),
+            Self::BindRefused => 0,
+            Self::Splice(splice) => splice.answer.capacity(),
         }
     }
 }
@@ -104,17 +148,27 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_does_not_fit_is_lost_until_there_is_room_again() {
-        let (queue, mut end) = queue();
-        let half = vec![0; BYTES / 2];
-        assert!(queue.frames(&half));
-        assert!(queue.frames(&half));
-        assert!(!queue.frames(&[0]));
-        assert!(matches!(end.next().await, Some(Outbound::Frames(_))));
-        assert!(queue.frames(&[0]));
-        for _ in 0..ENTRIES {
-            queue.frames(&[0]);
-        }
-        assert!(!queue.frames(&[0]));
+    async fn what_does_not_fit_is_lost_until_it_was_written() {
+        let (queue, mut end) = queue(&Arc::new(Pool::new()));
+        let packet = [7; 1200];
+        let fits = (0..=ENTRIES).take_while(|_| queue.frames(&packet)).count();
+        assert_eq!(fits, BYTES / room(packet.len()));
+        assert!(end.next().await);
+        assert_eq!(end.runs().count(), BATCH);
+        assert!(!queue.frames(&packet), "what is being written is not gone");
+        assert!(end.written().is_none());
+        assert!((0..BATCH).all(|_| queue.frames(&packet)));
+        assert!(!queue.frames(&packet));
+    }
+
+    #[tokio::test]
+    async fn a_batch_says_what_it_was_besides_frames() {
+        let (queue, mut end) = queue(&Arc::new(Pool::new()));
+        assert!(queue.frames(b"refused") && queue.push(Outbound::BindRefused));
+        assert!(end.next().await);
+        assert_eq!(end.runs().collect::<Vec<_>>(), [b"refused"]);
+        assert!(matches!(end.written(), Some(Outbound::BindRefused)));
+        drop(queue);
+        assert!(!end.next().await);
     }
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use confer_inprocess::Sent;
+use confer_turn_core::frame::is_connection_bind;
 use confer_turn_core::{ConnectionId, DropReason, FiveTuple, Now, Server, Transport, Verdict};
 use rtc_dtls::config::HandshakeConfig;
 use tokio::net::TcpStream;
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Limits, Listener};
 use crate::dtls::Sessions;
 use crate::link::{Inbound, Link};
-use crate::queue::{Outbound, Queue};
+use crate::queue::{Outbound, Queue, Splice};
 use crate::relays::Relays;
 use crate::run::{Ready, Run};
 use crate::stats::{Counters, add};
@@ -108,6 +109,7 @@ impl Relaying {
                 let from = from.unwrap_or(tuple.server);
                 let client = to.unwrap_or(tuple.client);
                 io.send_to_client(FiveTuple { client, server: from, ..tuple }, out, out.len());
+                io.refuse_bind(&tuple, packet);
             }
             Verdict::ToClient(other) => io.send_to_client(other, out, out.len()),
             Verdict::Connect { id, relayed, peer } => io.connect(id, relayed, peer),
@@ -318,7 +320,8 @@ impl Io {
             Transport::Tcp | Transport::Tls => {
                 let queue = self.connections.get(&tuple);
                 if !queue.is_some_and(|queue| queue.frames(frames)) {
-                    add(&self.counters.queue_full, 1);
+                    let packets = frames.len().div_ceil(segment.max(1));
+                    add(&self.counters.queue_full, packets as u64);
                 }
             }
         }
@@ -358,12 +361,23 @@ impl Io {
         let Some(peer) = self.waiting.remove(&id) else { return false };
         let Some(queue) = self.connections.get(data) else { return false };
         let stop = CancellationToken::new();
-        let splice = Outbound::Splice { answer: answer.to_vec(), peer, stop: stop.clone() };
-        let queued = queue.push(splice);
+        let splice = Splice { answer: answer.to_vec(), peer, stop: stop.clone() };
+        let queued = queue.push(Outbound::Splice(Box::new(splice)));
         if queued {
             self.spliced.insert(id, stop);
         }
         queued
+    }
+
+    /// Lets a connection go on that waits for what becomes of its ConnectionBind. Where there is no
+    /// room for that, there is none for the refusal either.
+    fn refuse_bind(&self, tuple: &FiveTuple, packet: &[u8]) {
+        if tuple.transport.is_stream()
+            && is_connection_bind(packet)
+            && let Some(queue) = self.connections.get(tuple)
+        {
+            queue.push(Outbound::BindRefused);
+        }
     }
 
     fn drop(&self, verdict: &Verdict) {

@@ -208,7 +208,7 @@ impl Shard {
                 relaying.io.connections.insert(tuple, outbound);
             }
             Inbound::Frames { tuple, frames } => {
-                let mut rest = frames.as_ref();
+                let mut rest = frames.as_slice();
                 while let Ok(Some(length)) = stream_frame_length(rest)
                     && let Some((frame, after)) = rest.split_at_checked(length)
                 {
@@ -216,6 +216,7 @@ impl Shard {
                     rest = after;
                 }
                 relaying.flush();
+                relaying.io.link.pool.give(frames);
             }
             Inbound::Disconnected { tuple } => {
                 relaying.io.connections.remove(&tuple);

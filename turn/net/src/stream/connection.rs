@@ -3,25 +3,19 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use confer_turn_core::FiveTuple;
 use confer_turn_core::frame::{NotTurn, WholeFrames, stream_frame_length, whole_frames};
-use confer_turn_core::{FiveTuple, Transport, owner};
-use tokio::io::{
-    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, copy_bidirectional,
-    join,
-};
-use tokio::net::TcpStream;
+use confer_turn_core::owner;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
 
-use super::Streams;
+use super::intake::Intake;
 use super::patience::Patience;
+use super::splice::splice;
+use super::{Streams, frames};
 use crate::link::{Inbound, Link};
-use crate::queue::{Outbound, QueueEnd, queue};
-
-/// Bytes read at once, and held by a connection that is idle.
-const READ_BUFFER: usize = 2048;
+use crate::queue::{Outbound, QueueEnd, Splice, queue};
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,56 +31,66 @@ pub(super) struct Connection<'s> {
     tuple: FiveTuple,
     /// The thread it belongs to.
     home: usize,
-    /// Told when an answer was written.
-    answered: Notify,
+    /// Told when the refusal of a ConnectionBind was written.
+    refused: Notify,
 }
 
-/// Why writing ended.
-enum Written {
-    Closed,
-    Cut,
-    Spliced { peer: TcpStream, stop: CancellationToken },
+/// Why reading and writing frames ended.
+enum Framed {
+    Ended(Ended),
+    Spliced(Box<Splice>),
 }
 
 impl<'s> Connection<'s> {
     pub(super) fn new(streams: &'s Streams, tuple: FiveTuple, home: usize) -> Self {
-        Self { streams, tuple, home, answered: Notify::new() }
+        Self { streams, tuple, home, refused: Notify::new() }
     }
 
-    pub(super) async fn serve<S>(mut self, stream: S, first: Vec<u8>, deadline: Instant) -> Ended
+    /// Serves a stream of which `first` was read already. `break_off` closes it so that the other
+    /// side does not take that for an end.
+    pub(super) async fn serve<S>(
+        mut self,
+        stream: S,
+        first: &[u8],
+        deadline: Instant,
+        break_off: fn(S),
+    ) -> Ended
     where
-        S: AsyncRead + AsyncWrite + Send,
+        S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let (outbound, mut frames) = queue();
-        // Where it belongs shows with its first frame.
-        let mut bytes = BytesMut::from(first.as_slice());
+        let mut intake = Intake::new(&self.link().pool, first);
         let (mut reader, mut writer) = tokio::io::split(stream);
+        // Where it belongs shows with its first frame.
         if self.streams.links.len() > 1 {
-            match self.first_frame(&mut reader, &mut bytes, deadline).await {
+            match self.first_frame(&mut reader, &mut intake, deadline).await {
                 Ok(named) => self.home = named.unwrap_or(self.home),
                 Err(ended) => return ended,
             }
         }
+        let (outbound, mut frames) = queue(&self.link().pool);
         let limits = &self.streams.limits;
         let patience = Patience::new(limits, deadline, Arc::clone(&frames.holds), Instant::now());
         let tuple = self.tuple;
         if !self.link().send(Inbound::Connected { tuple, outbound }).await {
             return Ended::Closed;
         }
-        let written = tokio::select! {
-            written = self.write_frames(&mut writer, &mut frames) => written,
-            ended = self.read_frames(&mut reader, &mut bytes, patience) => match ended {
-                Ended::Closed => Written::Closed,
-                Ended::Cut => Written::Cut,
-            },
+        let framed = tokio::select! {
+            framed = self.write_frames(&mut writer, &mut frames) => framed,
+            ended = self.read_frames(&mut reader, &mut intake, patience) => Framed::Ended(ended),
         };
-        let ended = match written {
-            Written::Closed => Ended::Closed,
-            Written::Cut => Ended::Cut,
-            Written::Spliced { peer, stop } => {
-                let spliced = splice((reader, writer), bytes, peer);
-                // Whichever ends it, both sides are closed.
-                let _ended = stop.run_until_cancelled(spliced).await;
+        let ended = match framed {
+            Framed::Ended(ended) => ended,
+            Framed::Spliced(spliced) => {
+                let Splice { mut peer, stop, .. } = *spliced;
+                let pool = &self.link().pool;
+                let splicing = splice((&mut reader, &mut writer), intake, &mut peer, pool);
+                // When the allocation ends, both sides are closed.
+                let spliced = stop.run_until_cancelled(splicing).await;
+                if matches!(spliced, Some(Err(_))) {
+                    break_off(reader.unsplit(writer));
+                    // A peer that cannot be told so hears an end, as it would without us.
+                    let _ = peer.set_zero_linger();
+                }
                 Ended::Closed
             }
         };
@@ -103,10 +107,11 @@ impl<'s> Connection<'s> {
     async fn first_frame<R: AsyncRead + Unpin>(
         &self,
         reader: &mut R,
-        bytes: &mut BytesMut,
+        intake: &mut Intake,
         deadline: Instant,
     ) -> Result<Option<usize>, Ended> {
         loop {
+            let bytes = intake.bytes();
             match stream_frame_length(bytes) {
                 Ok(Some(length)) if bytes.len() >= length => {
                     let named = bytes.get(..length).and_then(owner).map(usize::from);
@@ -115,7 +120,7 @@ impl<'s> Connection<'s> {
                 Ok(_) => {}
                 Err(_) => return Err(Ended::Cut),
             }
-            match timeout_at(deadline, reader.read_buf(bytes)).await {
+            match timeout_at(deadline, intake.fill(&self.link().pool, reader)).await {
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) => return Err(Ended::Closed),
                 Err(_elapsed) => return Err(Ended::Cut),
@@ -126,40 +131,33 @@ impl<'s> Connection<'s> {
     async fn read_frames<R: AsyncRead + Unpin>(
         &self,
         reader: &mut R,
-        bytes: &mut BytesMut,
+        intake: &mut Intake,
         mut patience: Patience<'_>,
     ) -> Ended {
+        let link = self.link();
         loop {
-            while let Some(WholeFrames { length, binds }) = match whole_frames(bytes) {
+            while let Some(WholeFrames { length, binds }) = match whole_frames(intake.bytes()) {
                 Ok(whole) => whole,
                 Err(NotTurn) => return Ended::Cut,
             } {
                 patience.hear(Instant::now());
-                let answered = self.answered.notified();
-                // The thread gives the buffer back by dropping its part, and the next `reserve`
-                // takes it again.
-                let frames = bytes.split_to(length);
-                if length > READ_BUFFER {
-                    // It grew for this one. An idle connection shall not hold it.
-                    *bytes = BytesMut::from(bytes.as_ref());
-                }
+                // The thread gives the buffer back to the pool.
+                let frames = intake.take(&link.pool, length);
                 // Back-pressure instead of loss: the sender's TCP slows down.
                 let tuple = self.tuple;
-                if !self.link().send(Inbound::Frames { tuple, frames }).await {
+                if !link.send(Inbound::Frames { tuple, frames }).await {
                     return Ended::Closed;
                 }
                 if binds {
                     // What follows may be the peer's: the answer tells. A stranger may get none.
-                    if timeout(self.streams.limits.greeting, answered).await.is_err() {
+                    let refused = self.refused.notified();
+                    if timeout(self.streams.limits.greeting, refused).await.is_err() {
                         return Ended::Cut;
                     }
                 }
             }
-            if bytes.capacity() - bytes.len() < READ_BUFFER / 2 {
-                bytes.reserve(READ_BUFFER);
-            }
             let deadline = patience.deadline(Instant::now());
-            match timeout_at(deadline, reader.read_buf(bytes)).await {
+            match timeout_at(deadline, intake.fill(&link.pool, reader)).await {
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) => return Ended::Closed,
                 // It may have come to hold something meanwhile.
@@ -172,79 +170,19 @@ impl<'s> Connection<'s> {
     async fn write_frames<W: AsyncWrite + Unpin>(
         &self,
         writer: &mut W,
-        frames: &mut QueueEnd,
-    ) -> Written {
-        while let Some(next) = frames.next().await {
-            let (bytes, splice) = match next {
-                Outbound::Frames(bytes) => (bytes, None),
-                Outbound::Splice { answer, peer, stop } => (answer, Some((peer, stop))),
-            };
-            let last = frames.is_empty() || splice.is_some();
-            let writing = async {
-                match self.tuple.transport {
-                    // A frame for each record: some clients take a record for a frame, coturn's
-                    // among them.
-                    Transport::Tls => {
-                        for frame in each_frame(&bytes) {
-                            writer.write_all(frame).await?;
-                        }
-                    }
-                    Transport::Udp | Transport::Tcp | Transport::Dtls => {
-                        writer.write_all(&bytes).await?;
-                    }
-                }
-                if last { writer.flush().await } else { Ok(()) }
-            };
-            match timeout(self.streams.limits.stalled, writing).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Written::Closed,
-                Err(_elapsed) => return Written::Cut,
+        batch: &mut QueueEnd,
+    ) -> Framed {
+        let stalled = self.streams.limits.stalled;
+        while batch.next().await {
+            if let Err(ended) = frames::write(writer, self.tuple.transport, batch, stalled).await {
+                return Framed::Ended(ended);
             }
-            if let Some((peer, stop)) = splice {
-                return Written::Spliced { peer, stop };
+            match batch.written() {
+                Some(Outbound::Splice(splice)) => return Framed::Spliced(splice),
+                Some(Outbound::BindRefused) => self.refused.notify_one(),
+                Some(Outbound::Frames(_)) | None => {}
             }
-            self.answered.notify_waiters();
         }
-        Written::Closed
-    }
-}
-
-/// The frames of a run of ours.
-fn each_frame(run: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = run;
-    std::iter::from_fn(move || {
-        let length = stream_frame_length(rest).ok().flatten().unwrap_or(rest.len());
-        let (frame, after) = rest.split_at(length.min(rest.len()));
-        rest = after;
-        (!frame.is_empty()).then_some(frame)
-    })
-}
-
-/// Copies both ways, in buffers of fixed size, until one side ends.
-async fn splice<S>(
-    (reader, writer): (ReadHalf<S>, WriteHalf<S>),
-    early: BytesMut,
-    mut peer: TcpStream,
-) -> std::io::Result<()>
-where
-    S: AsyncRead + AsyncWrite,
-{
-    peer.write_all(&early).await?;
-    drop(early);
-    copy_bidirectional(&mut join(reader, writer), &mut peer).await?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_is_taken_apart_into_its_frames() {
-        // ChannelData of three bytes, padded, and of four.
-        let run = [0x40, 0, 0, 3, 1, 2, 3, 0, 0x40, 1, 0, 4, 1, 2, 3, 4];
-        let frames: Vec<&[u8]> = each_frame(&run).collect();
-        assert_eq!(frames, [&run[..8], &run[8..]]);
-        assert_eq!(each_frame(&[]).count(), 0);
+        Framed::Ended(Ended::Closed)
     }
 }

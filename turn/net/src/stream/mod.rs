@@ -5,9 +5,13 @@
 //! handshake → [`connection`].
 
 mod connection;
+mod frames;
+mod gather;
+mod intake;
 mod patience;
 pub mod proxy;
 mod seats;
+mod splice;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +32,7 @@ use crate::config::{Limits, Listener};
 use crate::link::Link;
 use crate::stats::StreamCounters;
 use connection::Connection;
+use gather::Gather;
 pub(crate) use seats::{Prefixes, Seat};
 
 /// Breath after a failed accept, which usually means that file descriptors ran out.
@@ -122,11 +127,13 @@ impl Streams {
         let (client, server) = greeted.way;
         match greeted.transport {
             Transport::Tls => {
-                let Some(tls) = &self.tls else { return };
-                match tokio::time::timeout_at(deadline, tls.accept(greeted.stream)).await {
+                let (Some(tls), Some(link)) = (&self.tls, self.links.first()) else { return };
+                let stream = Gather::new(greeted.stream, &link.pool);
+                match tokio::time::timeout_at(deadline, tls.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         let tuple = FiveTuple { client, server, transport: Transport::Tls };
-                        self.serve(stream, tuple, Vec::new(), deadline).await;
+                        // An end without a goodbye is none (RFC 8446, section 6.1).
+                        self.serve(stream, tuple, &[], deadline, drop).await;
                     }
                     Ok(Err(_)) | Err(_) => {
                         self.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
@@ -135,7 +142,7 @@ impl Streams {
             }
             transport => {
                 let tuple = FiveTuple { client, server, transport };
-                self.serve(greeted.stream, tuple, Vec::new(), deadline).await;
+                self.serve(greeted.stream, tuple, &[], deadline, reset).await;
             }
         }
     }
@@ -164,14 +171,21 @@ impl Streams {
 
     /// Serves a connection of which `first` has been read already, and which says something whole
     /// before the deadline.
-    async fn serve<S>(&self, stream: S, tuple: FiveTuple, first: Vec<u8>, deadline: Instant)
-    where
-        S: AsyncRead + AsyncWrite + Send,
+    async fn serve<S>(
+        &self,
+        stream: S,
+        tuple: FiveTuple,
+        first: &[u8],
+        deadline: Instant,
+        break_off: fn(S),
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let home = self.next_thread.fetch_add(1, Ordering::Relaxed) % self.links.len().max(1);
         let connections = self.counters.connections(tuple.transport);
         connections.fetch_add(1, Ordering::Relaxed);
-        let ended = Connection::new(self, tuple, home).serve(stream, first, deadline).await;
+        let connection = Connection::new(self, tuple, home);
+        let ended = connection.serve(stream, first, deadline, break_off).await;
         connections.fetch_sub(1, Ordering::Relaxed);
         if ended == connection::Ended::Cut {
             self.counters.cut.fetch_add(1, Ordering::Relaxed);
@@ -181,7 +195,7 @@ impl Streams {
     /// Serves a connection that somebody else accepted.
     pub(crate) fn adopt<S>(self: &Arc<Self>, stream: S, tuple: FiveTuple, first: Vec<u8>)
     where
-        S: AsyncRead + AsyncWrite + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (streams, stop) = (Arc::clone(self), self.stop.clone());
         self.tasks.spawn(stop.run_until_cancelled_owned(async move {
@@ -190,9 +204,15 @@ impl Streams {
                 return;
             };
             let deadline = Instant::now() + streams.limits.greeting;
-            streams.serve(stream, tuple, first, deadline).await;
+            streams.serve(stream, tuple, &first, deadline, drop).await;
         }));
     }
+}
+
+/// Closes a connection as broken: its other side must not take that for an end.
+fn reset(stream: TcpStream) {
+    // If it cannot be, it is broken already.
+    let _ = stream.set_zero_linger();
 }
 
 struct Greeted {
