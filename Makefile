@@ -98,6 +98,7 @@ bench: ## Measure media, relay, chat and signaling; figures in target/bench/summ
 	cargo bench -p confer-turn-core --bench strangers
 	cargo bench -p confer-turn-core --bench idle
 	cargo bench -p confer-turn-net --bench idle
+	cargo bench -p confer-turn-net --bench streams
 	cargo bench -p confer-inprocess --bench path
 	$(TARGET_DIR)/release/confer-loadtest turn --confer $(TARGET_DIR)/release/confer
 	@cat target/bench/summary.json

@@ -11,6 +11,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 #[path = "support/allocations.rs"]
+#[expect(dead_code, reason = "another benchmark has a client of its own")]
 mod allocations;
 #[path = "../tests/simulation/client.rs"]
 #[expect(dead_code, reason = "the simulation uses the rest of it")]

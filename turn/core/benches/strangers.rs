@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 #[path = "../../../sfu/core/benches/support/allocations.rs"]
+#[expect(dead_code, reason = "another benchmark has a client of its own")]
 mod allocations;
 #[path = "../../../sfu/core/benches/support/summary.rs"]
 mod summary;

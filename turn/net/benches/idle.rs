@@ -11,16 +11,20 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 #[path = "../../../sfu/core/benches/support/allocations.rs"]
+#[expect(dead_code, reason = "another benchmark has a client of its own")]
 mod allocations;
+#[path = "support/relay.rs"]
+mod relay;
 #[path = "../../../sfu/core/benches/support/summary.rs"]
 mod summary;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use confer_turn_core::Transport;
 use confer_turn_core::client::{Ask, Client, Grant, Heard, channel_data};
-use confer_turn_core::{Credentials, PeerPolicy, Tenant, TenantLimits, Transport};
-use confer_turn_net::{Config, Listener, RelayAddress, start};
+use confer_turn_net::{Config, start};
+use relay::{LOOPBACK, NAME};
 
 #[global_allocator]
 static ALLOCATOR: allocations::Counting = allocations::Counting;
@@ -31,7 +35,6 @@ const FIRST_PORT: usize = 2_000;
 /// Files that are not relayed addresses.
 const OTHER_FILES: usize = 200;
 const PACKETS: usize = 20_000;
-const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn main() {
     let is_test = std::env::args().any(|argument| argument == "--test");
@@ -49,7 +52,7 @@ fn main() {
 fn measure(runtime: &tokio::runtime::Runtime, is_test: bool, clients: usize, packets: usize) {
     let (turn, running) = runtime.block_on(start(config())).expect("loopback has free ports");
     let server = turn.listening()[0];
-    let peer = UdpSocket::bind((RELAY, 0)).expect("a free port");
+    let peer = UdpSocket::bind((LOOPBACK, 0)).expect("a free port");
     let reached = peer.local_addr().expect("it is bound");
 
     // Tables and buffers that any relay has are not of an allocation.
@@ -90,40 +93,9 @@ fn measure(runtime: &tokio::runtime::Runtime, is_test: bool, clients: usize, pac
 }
 
 fn config() -> Config {
-    let tenant = Tenant {
-        realm: "confer".to_owned(),
-        users: [("bench".to_owned(), "bench".to_owned())].into(),
-        limits: TenantLimits {
-            allocations: u32::MAX,
-            allocations_per_user: u32::MAX,
-            permissions_per_user: u32::MAX,
-            ..TenantLimits::default()
-        },
-        policy: PeerPolicy {
-            allowed: vec!["127.0.0.0/8".parse().expect("a literal")],
-            ..PeerPolicy::default()
-        },
-        ..Tenant::default()
-    };
-    let mut core = confer_turn_core::Config {
-        credentials: Credentials::new(vec![tenant]),
-        nonce_secret: vec![7; 32],
-        ..confer_turn_core::Config::default()
-    };
-    core.limits.allocations = CLIENTS + 1;
-    core.limits.challenges_per_prefix = u64::from(u32::MAX);
-    Config {
-        listen: vec![Listener {
-            address: SocketAddr::new(RELAY, 0),
-            transports: vec![Transport::Udp],
-        }],
-        relay: vec![RelayAddress { bind: RELAY, external: RELAY }],
-        relay_ports: 1_024..=65_535,
-        socket_buffer: 64 * 1024,
-        core,
-        unix_time: || 1_000_000_000,
-        ..Config::default()
-    }
+    let mut config = relay::config(Transport::Udp);
+    config.core.limits.allocations = CLIENTS + 1;
+    config
 }
 
 /// A client's socket, the client, and its relayed address.
@@ -134,7 +106,7 @@ fn allocate(server: SocketAddr, index: usize, peer: SocketAddr) -> (UdpSocket, C
     let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, last), port)).expect("a free port");
     socket.connect(server).expect("loopback");
     socket.set_read_timeout(Some(Duration::from_secs(10))).expect("not zero");
-    let mut client = Client::new("bench", "bench", (index as u64).to_be_bytes());
+    let mut client = Client::new(NAME, NAME, (index as u64).to_be_bytes());
     let relayed = ask(&socket, &mut client, Ask::Allocate).relayed.expect("a relayed address");
     ask(&socket, &mut client, Ask::Bind { channel: 0x4000, peer });
     (socket, client, relayed)

@@ -13,7 +13,7 @@ use crate::pool::{Pool, SMALLEST, room};
 
 /// Bytes read before they are looked at: a burst of video. More only of a frame that is longer.
 /// It bounds as well what is kept of a client's data that came with its ConnectionBind (RFC 6062,
-/// section 4.4); the rest waits at the client.
+/// section 5.4); the rest waits at the client.
 pub(super) const READ_MOST: usize = SMALLEST << 3;
 
 pub(super) struct Intake {

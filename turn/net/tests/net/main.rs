@@ -3,6 +3,7 @@
 mod abuse;
 mod allocations;
 mod client;
+mod data_connections;
 mod datagrams;
 mod independent;
 mod limits;

@@ -5,6 +5,7 @@ mod floods;
 mod half_open;
 mod peers;
 mod replay;
+mod slow_readers;
 mod slow_streams;
 mod spoofed;
 
