@@ -100,5 +100,7 @@ bench: ## Measure media, relay, chat and signaling; figures in target/bench/summ
 	cargo bench -p confer-turn-net --bench idle
 	cargo bench -p confer-turn-net --bench streams
 	cargo bench -p confer-inprocess --bench path
-	$(TARGET_DIR)/release/confer-loadtest turn --confer $(TARGET_DIR)/release/confer
+	for transport in udp tcp tls; do \
+		$(TARGET_DIR)/release/confer-loadtest turn --transport $$transport --confer $(TARGET_DIR)/release/confer || exit 1; \
+	done
 	@cat target/bench/summary.json

@@ -13,7 +13,8 @@ use confer_turn_core::client::{Ask, Client, Grant, Heard, channel_data};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 
 use super::PAYLOAD;
-use super::relay::{PASSWORD, Relay, USER};
+use super::relay::{PASSWORD, Relay, Transport, USER};
+use super::stream::Stream;
 
 const CHANNEL: u16 = 0x4000;
 /// A burst that has not arrived by then has lost packets.
@@ -45,14 +46,26 @@ impl Measured {
 /// A client with a channel to a peer.
 pub(super) struct Load<'r> {
     relay: &'r Relay,
-    client: End,
+    client: Way,
     peer: End,
     relayed: SocketAddr,
 }
 
+/// What the client speaks.
+enum Way {
+    Datagrams(End),
+    Stream(Box<Stream>),
+}
+
 impl<'r> Load<'r> {
-    pub(super) fn connect(relay: &'r Relay) -> anyhow::Result<Self> {
-        let (client, peer) = (End::bind()?, End::bind()?);
+    pub(super) fn connect(relay: &'r Relay, transport: Transport) -> anyhow::Result<Self> {
+        let peer = End::bind()?;
+        let mut client = match transport {
+            Transport::Udp => Way::Datagrams(End::bind()?),
+            Transport::Tcp | Transport::Tls => {
+                Way::Stream(Box::new(Stream::connect(relay, transport)?))
+            }
+        };
         let mut turn = Client::new(USER, PASSWORD, [2; 8]);
         let granted = client.ask(&mut turn, relay.address, Ask::Allocate)?;
         let Some(relayed) = granted.relayed else { bail!("a success without a relayed address") };
@@ -63,26 +76,78 @@ impl<'r> Load<'r> {
 
     /// Sends bursts in turns from either side until each has sent `packets`.
     pub(super) fn run(&mut self, burst: usize, packets: usize) -> anyhow::Result<Measured> {
-        self.send(burst, WARM_UP);
+        self.send(burst, WARM_UP)?;
         let before = self.relay.cpu_nanos()?;
-        let (sent, arrived) = self.send(burst, packets);
+        let (sent, arrived) = self.send(burst, packets)?;
         let cpu_nanos = self.relay.cpu_nanos()? - before;
         Ok(Measured { cpu_nanos, sent, arrived })
     }
 
-    fn send(&mut self, burst: usize, packets: usize) -> (u64, u64) {
+    fn send(&mut self, burst: usize, packets: usize) -> io::Result<(u64, u64)> {
         let payload = [7; PAYLOAD];
+        // Of a length that needs no padding on streams.
         let framed = channel_data(CHANNEL, &payload, false);
         let (to_relay, to_relayed) = (framed.repeat(burst), payload.repeat(burst));
         let mut arrived = 0;
         let bursts = packets.div_ceil(burst);
         for _ in 0..bursts {
-            self.client.send(self.relay.address, &to_relay, framed.len());
+            self.client.send(self.relay.address, &to_relay, framed.len())?;
             arrived += self.peer.receive(burst);
             self.peer.send(self.relayed, &to_relayed, PAYLOAD);
             arrived += self.client.receive(burst);
         }
-        ((2 * bursts * burst) as u64, arrived)
+        Ok(((2 * bursts * burst) as u64, arrived))
+    }
+}
+
+impl Way {
+    fn ask(&mut self, turn: &mut Client, to: SocketAddr, ask: Ask) -> anyhow::Result<Grant> {
+        let packet = turn.ask(ask);
+        self.send(to, &packet, packet.len())?;
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(5) {
+            let mut heard = None;
+            match self {
+                Self::Datagrams(end) => {
+                    let mut buffer = [0; 1500];
+                    if let Ok(length) = end.socket.recv(&mut buffer) {
+                        heard = Some(turn.hear(&buffer[..length]));
+                    }
+                }
+                Self::Stream(stream) => stream.hear(|frame| heard = Some(turn.hear(frame))),
+            }
+            match heard {
+                Some(Heard::Granted(grant)) => return Ok(grant),
+                Some(Heard::Again(again)) => self.send(to, &again, again.len())?,
+                Some(Heard::Refused(code)) => bail!("{ask:?} was refused with {code}"),
+                Some(Heard::Data { .. } | Heard::Other) | None => {}
+            }
+        }
+        bail!("no answer to {ask:?}")
+    }
+
+    fn send(&mut self, to: SocketAddr, contents: &[u8], size: usize) -> io::Result<()> {
+        match self {
+            Self::Datagrams(end) => {
+                end.send(to, contents, size);
+                Ok(())
+            }
+            Self::Stream(stream) => stream.send(contents, size),
+        }
+    }
+
+    /// Spins until that many packets are here or patience ends; says how many came.
+    fn receive(&mut self, wanted: usize) -> u64 {
+        let stream = match self {
+            Self::Datagrams(end) => return end.receive(wanted),
+            Self::Stream(stream) => stream,
+        };
+        let begun = Instant::now();
+        let mut arrived = 0;
+        while arrived < wanted && begun.elapsed() < PATIENCE {
+            stream.hear(|_| arrived += 1);
+        }
+        arrived as u64
     }
 }
 
@@ -99,26 +164,6 @@ impl End {
         // Makes it non-blocking and turns UDP GRO on.
         let state = UdpSocketState::new((&socket).into())?;
         Ok(Self { socket, state, buffer: vec![0; MESSAGE * BATCH_SIZE] })
-    }
-
-    fn ask(&self, turn: &mut Client, to: SocketAddr, ask: Ask) -> anyhow::Result<Grant> {
-        let mut packet = turn.ask(ask);
-        self.socket.send_to(&packet, to)?;
-        let begun = Instant::now();
-        let mut buffer = [0; 1500];
-        while begun.elapsed() < Duration::from_secs(5) {
-            let Ok(length) = self.socket.recv(&mut buffer) else { continue };
-            match turn.hear(&buffer[..length]) {
-                Heard::Granted(grant) => return Ok(grant),
-                Heard::Again(again) => {
-                    packet = again;
-                    self.socket.send_to(&packet, to)?;
-                }
-                Heard::Refused(code) => bail!("{ask:?} was refused with {code}"),
-                Heard::Data { .. } | Heard::Other => {}
-            }
-        }
-        bail!("no answer to {ask:?}")
     }
 
     fn send(&self, destination: SocketAddr, contents: &[u8], size: usize) {

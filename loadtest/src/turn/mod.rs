@@ -10,6 +10,7 @@
 
 mod generator;
 mod relay;
+mod stream;
 mod summary;
 
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity}
 use serde_json::{Value, json};
 
 use generator::{Load, Measured};
-use relay::{Kind, Relay};
+use relay::{Kind, Relay, Transport};
 
 /// Bytes of payload, as video has.
 const PAYLOAD: usize = 1_200;
@@ -40,6 +41,10 @@ pub(crate) struct Options {
     /// Packets each way, per round and kind of load.
     #[arg(long, default_value_t = 20_000)]
     packets: usize,
+
+    /// What the client speaks; its peer has UDP.
+    #[arg(long, value_enum, default_value_t = Transport::Udp)]
+    transport: Transport,
 
     /// Let the system choose the processors, instead of one for generator and relay.
     #[arg(long)]
@@ -62,7 +67,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Value> {
         let mut pair = Vec::new();
         for kind in &kinds {
             let relay = Relay::start(kind)?;
-            let mut load = Load::connect(&relay)?;
+            let mut load = Load::connect(&relay, options.transport)?;
             let single = load.run(1, options.packets)?;
             let burst = load.run(BURST, options.packets)?;
             pair.push([single, burst]);
@@ -92,15 +97,25 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Value> {
     let lost = |relay: usize| -> u64 {
         rounds.iter().flat_map(|round| &round[relay]).map(Measured::lost).sum()
     };
-    summary::merge(&[
-        ("turn.ratio_to_coturn_single", ratio(0)),
-        ("turn.ratio_to_coturn_burst", ratio(1)),
-        ("turn.us_per_packet_single", of(0, 0)),
-        ("turn.us_per_packet_burst", of(0, 1)),
-        ("turn.coturn_us_per_packet_single", of(1, 0)),
-        ("turn.coturn_us_per_packet_burst", of(1, 1)),
-    ])?;
+    // UDP is what the bars are about, and has no name of its own.
+    let suffix = match options.transport {
+        Transport::Udp => "",
+        Transport::Tcp => "_tcp",
+        Transport::Tls => "_tls",
+    };
+    summary::merge(
+        &[
+            ("turn.ratio_to_coturn_single", ratio(0)),
+            ("turn.ratio_to_coturn_burst", ratio(1)),
+            ("turn.us_per_packet_single", of(0, 0)),
+            ("turn.us_per_packet_burst", of(0, 1)),
+            ("turn.coturn_us_per_packet_single", of(1, 0)),
+            ("turn.coturn_us_per_packet_burst", of(1, 1)),
+        ]
+        .map(|(name, figure)| (format!("{name}{suffix}"), figure)),
+    )?;
     Ok(json!({
+        "transport": format!("{:?}", options.transport).to_lowercase(),
         "payload_bytes": PAYLOAD,
         "burst_packets": BURST,
         "rounds": rounds.len(),

@@ -1,13 +1,18 @@
 //! A relay as a process of its own, and what it used of the processor.
 
 use std::fs;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use clap::ValueEnum;
 use confer_turn_core::client::{Ask, Client, Heard};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 
 pub(super) const USER: &str = "bench";
 pub(super) const PASSWORD: &str = "bench";
@@ -16,6 +21,14 @@ const COTURN_START: Duration = Duration::from_millis(500);
 const START_LIMIT: Duration = Duration::from_secs(20);
 const INSTALL: &str = "coturn's `turnserver` is not installed; on Debian and Ubuntu: \
                        sudo apt-get install -y --no-install-recommends coturn";
+
+/// What the client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    Udp,
+    Tcp,
+    Tls,
+}
 
 /// Which relay.
 pub(super) enum Kind {
@@ -26,17 +39,28 @@ pub(super) enum Kind {
 /// A running relay. It ends with this.
 pub(super) struct Relay {
     child: Child,
+    /// Where it speaks UDP and TCP.
     pub(super) address: SocketAddr,
+    /// Where it speaks TLS.
+    encrypted: SocketAddr,
+    /// Trusts its certificate.
+    pub(super) trusting: Arc<ClientConfig>,
     _dir: tempfile::TempDir,
 }
 
 impl Relay {
     pub(super) fn start(kind: &Kind) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
-        let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let (address, mut encrypted) = (free_address()?, free_address()?);
+        let port = address.port();
+        let (certificate, key) = (dir.path().join("certificate.pem"), dir.path().join("key.pem"));
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+        fs::write(&certificate, made.cert.pem())?;
+        fs::write(&key, made.signing_key.serialize_pem())?;
         let mut command = match kind {
             Kind::Confer(binary) => {
+                // TCP and TLS share its port.
+                encrypted = address;
                 let users = dir.path().join("users.toml");
                 fs::write(&users, format!("{USER} = \"{PASSWORD}\"\n"))?;
                 let mut command = Command::new(binary);
@@ -44,7 +68,10 @@ impl Relay {
                 command.arg("--data-dir").arg(dir.path().join("data"));
                 for set in [
                     format!("turn.listen={address}"),
-                    "turn.transports=udp".to_owned(),
+                    "turn.transports=udp,tcp,tls".to_owned(),
+                    "tls.mode=files".to_owned(),
+                    format!("tls.certificate-file={}", certificate.display()),
+                    format!("tls.key-file={}", key.display()),
                     "turn.threads=1".to_owned(),
                     "turn.relay-addresses=127.0.0.1".to_owned(),
                     "turn.relay-ports=30000-49999".to_owned(),
@@ -59,10 +86,14 @@ impl Relay {
                 let at = |name: &str| dir.path().join(name);
                 let text = format!(
                     "listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port={port}\n\
+                     tls-listening-port={}\ncert={}\npkey={}\n\
                      min-port=30000\nmax-port=49999\nlt-cred-mech\nuser={USER}:{PASSWORD}\n\
-                     realm=bench.local\nno-tls\nno-dtls\nno-cli\nallow-loopback-peers\n\
+                     realm=bench.local\nno-dtls\nno-cli\nallow-loopback-peers\n\
                      relay-threads=1\nno-stdout-log\nsimple-log\nlog-file={}\npidfile={}\n\
                      userdb={}\n",
+                    encrypted.port(),
+                    certificate.display(),
+                    key.display(),
                     at("log").display(),
                     at("pid").display(),
                     at("db").display(),
@@ -82,12 +113,20 @@ impl Relay {
             ),
             Kind::Coturn => INSTALL.to_owned(),
         })?;
-        let mut relay = Self { child, address, _dir: dir };
+        let trusting = trusting(made.cert.der().clone())?;
+        let mut relay = Self { child, address, encrypted, trusting, _dir: dir };
         if matches!(kind, Kind::Coturn) {
             std::thread::sleep(COTURN_START);
         }
         relay.wait_until_ready()?;
         Ok(relay)
+    }
+
+    pub(super) fn address_of(&self, transport: Transport) -> SocketAddr {
+        match transport {
+            Transport::Udp | Transport::Tcp => self.address,
+            Transport::Tls => self.encrypted,
+        }
     }
 
     fn wait_until_ready(&mut self) -> anyhow::Result<()> {
@@ -132,6 +171,19 @@ impl Drop for Relay {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+fn trusting(certificate: CertificateDer<'static>) -> anyhow::Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// As coturn itself says it.
