@@ -159,8 +159,15 @@ impl Server {
         }
         let guarded = admin.map(|admin| admin.guarded(&secrets.admin));
         let stopping = stop.soft.clone();
-        let router =
-            router::router(config, services, turn.clone(), guarded, socket_route, stopping);
+        let router = router::router(
+            config,
+            tls.clone(),
+            services,
+            turn.clone(),
+            guarded,
+            socket_route,
+            stopping,
+        );
         let shared = turn.filter(|_| config.turn.share_http_port);
         let acceptor = tls.as_ref().map(|tls| tls.acceptor(shared.is_some())).transpose()?;
         let reload = Reload {

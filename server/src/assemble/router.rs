@@ -12,6 +12,7 @@ use super::service::Services;
 use super::translate;
 use crate::config::Config;
 use crate::health::{self, Health};
+use crate::http::tls::Tls;
 use crate::http::{assets, cors, headers, request};
 use crate::ports::{AddressBook, Calls};
 use crate::{metrics, openapi};
@@ -19,6 +20,7 @@ use crate::{metrics, openapi};
 /// Every route of this process: those of the parts, the operator's, and the web app.
 pub(super) fn router(
     config: &Config,
+    tls: Option<Arc<Tls>>,
     services: Option<Services>,
     turn: Option<TurnHandle>,
     admin: Option<Router>,
@@ -39,7 +41,7 @@ pub(super) fn router(
         signaling: services.signaling.clone(),
         sfu: services.sfu.clone(),
     });
-    let counting = Arc::new(metrics::Sources { token, service: counting, turn });
+    let counting = Arc::new(metrics::Sources { token, tls, service: counting, turn });
     let operators = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready).with_state(health))

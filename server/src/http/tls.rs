@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::config::{TlsConfig, host_of};
 use crate::data_dir::write_private;
@@ -81,6 +82,13 @@ impl Tls {
         let fresh = certified(&self.provider, certificate)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
+    }
+
+    /// When it ends, in seconds since 1970.
+    pub(crate) fn expires_at(&self) -> Option<i64> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let (_, certificate) = X509Certificate::from_der(current.end_entity_cert().ok()?).ok()?;
+        Some(certificate.validity().not_after.timestamp())
     }
 
     /// What connections are accepted with. The first protocol that both sides know is spoken;
@@ -210,5 +218,22 @@ mod tests {
         let config = TlsConfig::Files { certificate: chain, key: dir.path().join("k.pem") };
         let error = certificate(&config, None, dir.path()).expect_err("no certificate in it");
         assert!(error.to_string().contains("c.pem"), "{error}");
+    }
+
+    #[test]
+    fn the_end_of_the_certificate_of_the_moment_is_known() {
+        let until = |year| {
+            let key = rcgen::KeyPair::generate().expect("a key");
+            let mut wanted =
+                rcgen::CertificateParams::new(["a.example".to_owned()]).expect("a name");
+            wanted.not_after = rcgen::date_time_ymd(year, 1, 1);
+            let made = wanted.self_signed(&key).expect("a certificate");
+            let key = PrivateKeyDer::try_from(key.serialize_der()).expect("PKCS #8");
+            Certificate { chain: vec![made.der().clone()], key }
+        };
+        let tls = Tls::new(&until(2030)).expect("it fits");
+        assert_eq!(tls.expires_at(), Some(1_893_456_000));
+        tls.set(&until(2031)).expect("it fits");
+        assert_eq!(tls.expires_at(), Some(1_924_992_000));
     }
 }

@@ -20,6 +20,7 @@ use confer_turn_net::TurnHandle;
 use crate::assemble::RELOADS;
 use crate::config::Secret;
 use crate::http::serve::PeerAddr;
+use crate::http::tls::Tls;
 use page::Page;
 pub(crate) use service::ServiceSources;
 
@@ -29,6 +30,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Clone)]
 pub(crate) struct Sources {
     pub(crate) token: Option<Secret>,
+    pub(crate) tls: Option<Arc<Tls>>,
     /// `None` where nothing is kept.
     pub(crate) service: Option<ServiceSources>,
     pub(crate) turn: Option<TurnHandle>,
@@ -80,6 +82,10 @@ fn page(sources: &Sources) -> String {
     page.counter(reloads, "Changes of configuration without a restart, by outcome.");
     page.labelled(reloads, "outcome", "taken", taken.load(Ordering::Relaxed));
     page.labelled(reloads, "outcome", "refused", refused.load(Ordering::Relaxed));
+    if let Some(until) = sources.tls.as_ref().and_then(|tls| tls.expires_at()) {
+        let help = "When the certificate of TLS ends, in seconds since 1970.";
+        page.one_gauge("confer_tls_certificate_expiry_seconds", help, until);
+    }
     if let Some(service) = &sources.service {
         service::write(&mut page, service);
     }

@@ -2,21 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 
 use confer_protocol::error::ErrorCode;
 use confer_protocol::rest::Problem;
 use confer_protocol::{BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL};
 use futures::StreamExt;
 use reqwest::StatusCode;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::client::Person;
 use crate::process::Setup;
+use crate::tls;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_can_be_opened_over_a_self_signed_certificate() {
@@ -24,26 +20,11 @@ async fn a_socket_can_be_opened_over_a_self_signed_certificate() {
     let confer = setup.start();
     assert!(confer.url.starts_with("https://"), "{}", confer.url);
 
-    // As a browser that was told to trust it: this certificate and no other.
-    let path = setup.data_dir().join("tls/self-signed.crt");
-    let certificate = CertificateDer::from_pem_file(path).expect("it was made");
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate).expect("it can be trusted");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider speaks TLS")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-
-    let tcp = tokio::net::TcpStream::connect(("127.0.0.1", confer.port())).await;
-    let name = "localhost".try_into().expect("a host name");
-    let stream = TlsConnector::from(Arc::new(tls)).connect(name, tcp.expect("it listens")).await;
+    let stream = tls::connect(&setup, &confer).await;
     let url = format!("wss://localhost:{}/v1/connect", confer.port());
     let mut request = url.into_client_request().expect("a URL");
     let protocols = format!("{SUBPROTOCOL}, {BEARER_SUBPROTOCOL_PREFIX}not-a-token");
     request.headers_mut().insert("sec-websocket-protocol", protocols.parse().expect("plain text"));
-    let stream = stream.expect("the certificate names localhost");
     let (mut socket, answer) =
         tokio_tungstenite::client_async(request, stream).await.expect("an upgrade over TLS");
     assert_eq!(answer.headers()["sec-websocket-protocol"], SUBPROTOCOL);

@@ -13,3 +13,4 @@ mod process;
 mod relay;
 mod starting;
 mod stopping;
+mod tls;

@@ -1,10 +1,13 @@
-//! `/metrics` of a whole server, and the page in docs/ that lists it.
+//! `/metrics` of a whole server, the page in docs/ that lists it, and the alarms in deploy/.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::process::Setup;
+use crate::tls;
 
 const INTRODUCTION: &str = "\
 <!-- Generated from what a server that was just started tells; `make gen` writes it anew. -->
@@ -58,14 +61,18 @@ fn sample_labels(sample: &str, family: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_in_docs_lists_every_metric() {
-    let mut setup = Setup::private();
+async fn the_page_in_docs_lists_every_metric_and_alarms_are_about_these() {
+    let mut setup = Setup::private().argument("--tls=self-signed");
     let confer = setup.start();
-    let answer = reqwest::get(format!("{}/metrics", confer.url)).await.expect("it answers");
-    let text = answer.text().await.expect("a text");
+    let mut stream = tls::connect(&setup, &confer).await;
+    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.expect("it listens");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("a text");
+    let (_, text) = answer.split_once("\r\n\r\n").expect("headers and a page");
 
     let mut page = INTRODUCTION.to_owned();
-    for Family { name, kind, help, labels } in families(&text) {
+    for Family { name, kind, help, labels } in families(text) {
         assert!(name.ends_with("_total") == (kind == "counter"), "{name} is a {kind}");
         let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
         writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).expect("a text");
@@ -76,4 +83,14 @@ async fn the_page_in_docs_lists_every_metric() {
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(committed == page, "docs/metrics.md is stale: run `make gen`");
+
+    // An alarm on something that is not there never rings.
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/prometheus/confer.rules.yml");
+    let rules = std::fs::read_to_string(rules).expect("it is part of the repository");
+    let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+    let named: BTreeSet<&str> = rules.split(word).filter(|it| it.starts_with("confer_")).collect();
+    assert!(named.len() > 5, "{named:?}");
+    for name in named {
+        assert!(page.contains(&format!("| `{name}` |")), "{name} is no metric");
+    }
 }
