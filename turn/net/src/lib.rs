@@ -14,6 +14,7 @@ mod alarm;
 mod certificate;
 mod config;
 mod dtls;
+mod full;
 mod handle;
 mod icmp;
 mod in_process;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use confer_turn_core::{Family, Host, PortWish, RelayKind, RelayRequest, RelaySocket};
 use rand::RngExt;
@@ -12,6 +13,7 @@ use rustix::event::epoll;
 use tokio::runtime;
 
 use crate::config::RelayAddress;
+use crate::full::Full;
 use crate::in_process::InProcess;
 use crate::link::Link;
 use crate::tcp_relay::TcpRelay;
@@ -40,6 +42,7 @@ pub(crate) struct Relays {
     /// because the system, which must let peers be connected to from a port that listens, would
     /// let two threads have the same one.
     share: (u16, u16),
+    full: Full,
     pub(crate) in_process: InProcess,
 }
 
@@ -60,6 +63,7 @@ impl Relays {
         runtime: runtime::Handle,
         link: Link,
         share: (u16, u16),
+        full: Full,
         in_process: InProcess,
     ) -> Self {
         Self {
@@ -73,6 +77,7 @@ impl Relays {
             free: Vec::new(),
             by_address: HashMap::new(),
             share,
+            full,
             in_process,
         }
     }
@@ -108,6 +113,7 @@ impl Relays {
             if let Some(held) = self.places.get_mut(place) {
                 *held = None;
             }
+            self.full.give_back();
             self.free.push(place);
         }
     }
@@ -170,6 +176,10 @@ impl Host for Relays {
 
     fn open_relay(&mut self, request: RelayRequest) -> Option<RelaySocket> {
         let address = chosen(&self.addresses, request.family, request.server)?;
+        let (range, now) = ((address.external, request.kind, request.port), Instant::now());
+        if self.full.holds(range, now) {
+            return None;
+        }
         let (first, last) = (*self.ports.start(), *self.ports.end());
         let (this, threads) = self.share;
         let fits = |port: u16| {
@@ -193,11 +203,15 @@ impl Host for Relays {
             }
         }
         let start = rng.random_range(first..=last);
-        (start..=last)
+        let found = (start..=last)
             .chain(first..start)
             .filter(|port| fits(*port))
             .take(usize::from(SCAN_TRIES))
-            .find_map(|port| self.try_port(address, request, port))
+            .find_map(|port| self.try_port(address, request, port));
+        if found.is_none() {
+            self.full.note(range, now);
+        }
+        found
     }
 }
 

@@ -21,6 +21,7 @@ use crate::alarm::Alarm;
 use crate::certificate::CertificateStore;
 use crate::config::{Config, Listener, StartError};
 use crate::dtls::Sessions;
+use crate::full::{Full, GivenBack};
 use crate::handle::TurnHandle;
 use crate::in_process::InProcess;
 use crate::inbox::Inbox;
@@ -129,6 +130,7 @@ pub async fn start_beside_media(
     let counters: Arc<[Arc<Counters>]> = (0..threads).map(|_| Arc::default()).collect();
     let (events, _) = broadcast::channel(EVENT_CAPACITY);
     let ledger = SharedLedger::default();
+    let given_back = GivenBack::default();
     let places = Arc::new(Semaphore::new(config.limits.connections_per_listener));
     let (secret, strangers) = (&config.core.nonce_secret, config.core.limits.challenges_per_prefix);
     let challenges = Arc::new(Challenges::new(secret, strangers, Instant::now()));
@@ -157,6 +159,7 @@ pub async fn start_beside_media(
             },
             media: media.next(),
             dtls: Sessions::new(cookies.clone(), Arc::clone(&places), streams.prefixes.clone()),
+            given_back: Arc::clone(&given_back),
         };
         let shard = parts.shard(&config).map_err(StartError::Thread)?;
         let thread = std::thread::Builder::new()
@@ -186,6 +189,7 @@ struct Parts {
     shared: Shared,
     media: Option<RelayEnd>,
     dtls: Sessions,
+    given_back: GivenBack,
 }
 
 impl Parts {
@@ -201,6 +205,7 @@ impl Parts {
             shared,
             media,
             dtls,
+            given_back,
         } = self;
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         for (token, port) in (0..).zip(&listeners) {
@@ -220,7 +225,9 @@ impl Parts {
         let share = (u16::from(shard), u16::try_from(links.len()).unwrap_or(u16::MAX));
         let in_process = InProcess::new(media, &link);
         let waiting = Arc::clone(&epoll);
-        let relays = Relays::new(config, waiting, runtime.clone(), link.clone(), share, in_process);
+        let full = Full::new(given_back);
+        let (ours, run) = (link.clone(), runtime.clone());
+        let relays = Relays::new(config, waiting, run, ours, share, full, in_process);
         let io = Io {
             listeners,
             // Listeners without datagrams have no socket, so this is by place among those that have.
