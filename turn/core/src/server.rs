@@ -4,6 +4,8 @@ mod allocate;
 mod authenticate;
 mod binding;
 mod code;
+mod connections;
+mod deadlines;
 mod manage;
 mod mobility;
 mod owner;
@@ -14,11 +16,13 @@ mod revocation;
 mod tcp;
 mod types;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use connections::PeerConnections;
+use deadlines::Deadlines;
 pub use manage::SessionInfo;
 pub use owner::owner;
 pub use refusals::Refusals;
@@ -45,9 +49,10 @@ pub struct Server {
     challenges: Arc<Challenges>,
     allocations: HashMap<FiveTuple, Allocation>,
     by_relayed: HashMap<SocketAddr, FiveTuple>,
-    expiries: BTreeSet<(Instant, FiveTuple)>,
+    expiries: Deadlines<FiveTuple>,
     reservations: BTreeMap<[u8; 8], Reservation>,
-    connections: BTreeMap<ConnectionId, tcp::PeerConnection>,
+    reservation_ends: Deadlines<[u8; 8]>,
+    connections: PeerConnections,
     /// Mobility tickets of allocations that may move, and where these are now.
     tickets: HashMap<[u8; 24], FiveTuple>,
     next_number: u64,
@@ -94,9 +99,10 @@ impl Server {
             challenges: shared.challenges,
             allocations: HashMap::new(),
             by_relayed: HashMap::new(),
-            expiries: BTreeSet::new(),
+            expiries: Deadlines::default(),
             reservations: BTreeMap::new(),
-            connections: BTreeMap::new(),
+            reservation_ends: Deadlines::default(),
+            connections: PeerConnections::default(),
             tickets: HashMap::new(),
             next_number: 0,
             events: VecDeque::new(),
@@ -148,21 +154,22 @@ impl Server {
 
     /// Ends what was not refreshed in time.
     pub fn handle_timeout(&mut self, now: Now) {
-        while let Some((expires, tuple)) = self.expiries.first().copied() {
-            if expires > now.steady {
-                break;
-            }
+        while let Some(tuple) = self.expiries.take_due(now.steady) {
             self.close(&tuple, CloseReason::Expired, now.steady);
         }
-        self.close_reservations(|reservation| reservation.expires <= now.steady, now.steady);
+        while let Some(token) = self.reservation_ends.take_due(now.steady) {
+            if let Some(reservation) = self.reservations.remove(&token) {
+                self.close_reservation(&reservation, now.steady);
+            }
+        }
         self.expire_connections(now.steady);
     }
 
     /// When [`Server::handle_timeout`] is wanted at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let allocation = self.expiries.first().map(|(expires, _)| *expires);
-        let reservation = self.reservations.values().map(|reservation| reservation.expires).min();
-        [allocation, reservation, self.connection_timeout()].into_iter().flatten().min()
+        let Self { expiries, reservation_ends, connections, .. } = self;
+        let next = [expiries.first(), reservation_ends.first(), connections.next_end()];
+        next.into_iter().flatten().min()
     }
 
     /// How often clients were refused, and why.

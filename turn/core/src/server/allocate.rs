@@ -96,7 +96,7 @@ impl Server {
         for address in relayed.iter() {
             self.by_relayed.insert(address, tuple);
         }
-        self.expiries.insert((allocation.expires, tuple));
+        self.expiries.add(allocation.expires, tuple);
         if let Some(number) = allocation.mobility {
             self.tickets.insert(self.ticket(number), tuple);
         }
@@ -211,7 +211,9 @@ impl Server {
         let mut relayed = Relayed::default();
         if let Some(token) = wish.token {
             let kept = self.reservations.remove(&token);
-            relayed.set(kept.ok_or(Refusal(code::INSUFFICIENT_CAPACITY))?.relayed);
+            let kept = kept.ok_or(Refusal(code::INSUFFICIENT_CAPACITY))?;
+            self.reservation_ends.remove(kept.expires, token);
+            relayed.set(kept.relayed);
             return Ok((relayed, None));
         }
         let Wish { kind, port, server, .. } = *wish;
@@ -234,6 +236,7 @@ impl Server {
             let token = self.reservation_token();
             let expires = now + RESERVATION_LIFETIME;
             let user = user.to_owned();
+            self.reservation_ends.add(expires, token);
             self.reservations.insert(token, Reservation { relayed: next, expires, tenant, user });
             token
         });

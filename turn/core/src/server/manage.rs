@@ -43,7 +43,14 @@ impl Server {
         for tuple in &tuples {
             self.close(tuple, CloseReason::Kicked, now);
         }
-        self.close_reservations(|reservation| meant(&reservation.user), now);
+        let kept = self.reservations.iter().filter(|(_, kept)| meant(&kept.user));
+        let tokens: Vec<[u8; 8]> = kept.map(|(token, _)| *token).collect();
+        for token in tokens {
+            if let Some(reservation) = self.reservations.remove(&token) {
+                self.reservation_ends.remove(reservation.expires, token);
+                self.close_reservation(&reservation, now);
+            }
+        }
         tuples.len()
     }
 
@@ -114,7 +121,7 @@ impl Server {
             self.by_relayed.remove(&relayed);
             self.events.push_back(Event::RelayClosed { relayed });
         }
-        self.expiries.remove(&(allocation.expires, *tuple));
+        self.expiries.remove(allocation.expires, *tuple);
         if let Some(number) = allocation.mobility {
             let ticket = self.ticket(number);
             self.tickets.remove(&ticket);
@@ -133,18 +140,11 @@ impl Server {
         });
     }
 
-    /// Gives ports back that were kept for later.
-    pub(super) fn close_reservations(&mut self, ends: impl Fn(&Reservation) -> bool, now: Instant) {
-        let Self { reservations, events, ledger, .. } = self;
-        reservations.retain(|_, reservation| {
-            let ended = ends(reservation);
-            if ended {
-                let Reservation { relayed, tenant, user, .. } = reservation;
-                ledger.give_back(Kind::Reservation, *tenant, user, now);
-                events.push_back(Event::RelayClosed { relayed: *relayed });
-            }
-            !ended
-        });
+    /// Gives a port back that was kept for later.
+    pub(super) fn close_reservation(&mut self, reservation: &Reservation, now: Instant) {
+        let Reservation { relayed, tenant, user, .. } = reservation;
+        self.ledger.give_back(Kind::Reservation, *tenant, user, now);
+        self.events.push_back(Event::RelayClosed { relayed: *relayed });
     }
 
     /// Gives back one of two relayed addresses.

@@ -87,10 +87,10 @@ impl Server {
         for address in allocation.relayed.iter() {
             self.by_relayed.insert(address, to);
         }
-        self.expiries.remove(&(allocation.expires, *from));
-        self.expiries.insert((allocation.expires, to));
+        self.expiries.remove(allocation.expires, *from);
+        self.expiries.add(allocation.expires, to);
         self.allocations.insert(to, allocation);
-        self.move_connections(from, to);
+        self.connections.rename(*from, to);
         self.events.push_back(Event::Moved { from: *from, to });
     }
 

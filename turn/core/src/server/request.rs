@@ -185,9 +185,9 @@ impl Server {
         allocation.forget_expired(now.steady);
         let wanted = now.steady + lifetime;
         let expires = allocation.until.map_or(wanted, |until| until.min(wanted));
-        self.expiries.remove(&(allocation.expires, *tuple));
+        self.expiries.remove(allocation.expires, *tuple);
         allocation.expires = expires;
-        self.expiries.insert((expires, *tuple));
+        self.expiries.add(expires, *tuple);
         let lifetime = expires.saturating_duration_since(now.steady);
         let traffic = allocation.traffic;
         self.events.push_back(Event::Refreshed { tuple: *tuple, lifetime, traffic });

@@ -1,57 +1,20 @@
 //! TCP allocations (RFC 6062): a control connection, and one data connection per peer.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::connections::{PeerConnection, State};
 use super::request::{Refusal, Request};
 use super::{
     ConnectFailure, ConnectionId, DropReason, Event, Family, FiveTuple, Now, RelayKind, Server,
     Verdict, code,
 };
-use crate::credentials::TenantId;
-use crate::integrity::Key;
-use crate::message::{Class, Method, TransactionId, Writer, attribute};
+use crate::message::{Class, Method, Writer, attribute};
 
 /// How long a peer may take to answer a connect (section 5.2).
 const CONNECT_LIFETIME: Duration = Duration::from_secs(30);
 /// How long a connected peer waits for the client's data connection (section 5.3).
 const BIND_LIFETIME: Duration = Duration::from_secs(30);
-
-/// A connection between a relayed address and a peer.
-#[derive(Debug)]
-pub(super) struct PeerConnection {
-    control: FiveTuple,
-    tenant: TenantId,
-    username: String,
-    peer: SocketAddr,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Asked for with this request, which is answered once the peer has.
-    Connecting {
-        transaction: TransactionId,
-        key: Box<Key>,
-        expires: Instant,
-    },
-    AwaitingBind {
-        expires: Instant,
-    },
-    Spliced {
-        data: FiveTuple,
-    },
-}
-
-impl State {
-    fn expires(&self) -> Option<Instant> {
-        match self {
-            Self::Connecting { expires, .. } | Self::AwaitingBind { expires } => Some(*expires),
-            Self::Spliced { .. } => None,
-        }
-    }
-}
 
 impl Server {
     /// Connect (section 5.2): answered by [`Server::handle_connected`].
@@ -69,9 +32,11 @@ impl Server {
         if !tenant.is_some_and(|tenant| tenant.policy.permits(peer)) {
             return Err(Refusal(code::FORBIDDEN));
         }
-        let own = self.connections.values().filter(|one| one.control == request.tuple);
+        let own = self.connections.of(request.tuple);
         let wanted = canonical_endpoint(peer);
-        if own.clone().any(|one| canonical_endpoint(one.peer) == wanted) {
+        let leads_there = |one: &PeerConnection| canonical_endpoint(one.peer) == wanted;
+        let has = |id| self.connections.get(id).is_some_and(leads_there);
+        if own.clone().any(has) {
             return Err(Refusal(code::CONNECTION_ALREADY_EXISTS));
         }
         if own.count() >= usize::from(self.config.limits.connections_per_allocation) {
@@ -104,23 +69,26 @@ impl Server {
         out: &mut Vec<u8>,
         now: Now,
     ) -> Verdict {
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get(id) else {
             return Verdict::Drop(DropReason::NoAllocation);
         };
+        if !matches!(connection.state, State::Connecting { .. }) {
+            return Verdict::Drop(DropReason::Unexpected);
+        }
+        let control = connection.control;
         let waiting = State::AwaitingBind { expires: now.steady + BIND_LIFETIME };
-        let State::Connecting { transaction, key, .. } =
-            std::mem::replace(&mut connection.state, waiting)
+        let Some(State::Connecting { transaction, key, .. }) =
+            self.connections.advance(id, waiting)
         else {
             return Verdict::Drop(DropReason::Unexpected);
         };
-        let control = connection.control;
         match outcome {
             Ok(()) => {
                 let mut answer = Writer::begin(out, Class::Success, Method::Connect, &transaction);
                 answer.number(attribute::CONNECTION_ID, id.0).integrity(&key);
             }
             Err(ConnectFailure::Refused | ConnectFailure::TimedOut) => {
-                self.connections.remove(&id);
+                self.connections.remove(id);
                 self.refusals.count(code::CONNECTION_FAILED);
                 let mut answer = Writer::begin(out, Class::Error, Method::Connect, &transaction);
                 answer.error(code::CONNECTION_FAILED).integrity(&key);
@@ -143,7 +111,7 @@ impl Server {
         if allocation.kind != RelayKind::Tcp || !allocation.permits(peer.ip(), now.steady) {
             return None;
         }
-        let own = self.connections.values().filter(|one| one.control == tuple);
+        let own = self.connections.of(tuple);
         if own.count() >= usize::from(self.config.limits.connections_per_allocation) {
             return None;
         }
@@ -174,14 +142,16 @@ impl Server {
         if !stream || self.allocations.contains_key(&request.tuple) {
             return Err(Refusal(code::BAD_REQUEST));
         }
-        let connection = self.connections.get_mut(&id).ok_or(Refusal(code::BAD_REQUEST))?;
+        let connection = self.connections.get(id).ok_or(Refusal(code::BAD_REQUEST))?;
         if connection.username != request.caller.username
             || connection.tenant != request.caller.tenant
         {
             return Err(Refusal(code::WRONG_CREDENTIALS));
         }
         match connection.state {
-            State::AwaitingBind { .. } => connection.state = State::Spliced { data: request.tuple },
+            State::AwaitingBind { .. } => {
+                self.connections.advance(id, State::Spliced { data: request.tuple });
+            }
             State::Connecting { .. } | State::Spliced { .. } => {
                 return Err(Refusal(code::BAD_REQUEST));
             }
@@ -192,51 +162,41 @@ impl Server {
 
     /// Either side of a connection between client and peer is gone.
     pub fn handle_connection_closed(&mut self, id: ConnectionId) {
-        self.connections.remove(&id);
+        self.connections.remove(id);
     }
 
     pub(super) fn expire_connections(&mut self, now: Instant) {
-        self.close_connections(|connection| {
-            connection.state.expires().is_some_and(|expires| expires <= now)
-        });
-    }
-
-    pub(super) fn connection_timeout(&self) -> Option<Instant> {
-        self.connections.values().filter_map(|connection| connection.state.expires()).min()
+        while let Some(id) = self.connections.due(now) {
+            self.close_connection(id);
+        }
     }
 
     /// Data connections live and end with their control connection (section 4.3).
     pub(super) fn close_connections_of(&mut self, control: &FiveTuple) {
-        self.close_connections(|connection| connection.control == *control);
-    }
-
-    /// A control connection continues as another one.
-    pub(super) fn move_connections(&mut self, from: &FiveTuple, to: FiveTuple) {
-        for connection in self.connections.values_mut().filter(|one| one.control == *from) {
-            connection.control = to;
-        }
+        let own: Vec<ConnectionId> = self.connections.of(*control).collect();
+        own.into_iter().for_each(|id| self.close_connection(id));
     }
 
     /// A client connection is gone; if it carried data, so is its peer's.
     pub(super) fn forget_connection(&mut self, tuple: &FiveTuple) {
-        self.close_connections(|connection| match connection.state {
-            State::Spliced { data } => data == *tuple,
-            State::Connecting { .. } | State::AwaitingBind { .. } => false,
-        });
+        if let Some(id) = self.connections.carried_by(tuple) {
+            self.close_connection(id);
+        }
     }
 
     /// Ends those with peers that a changed policy no longer gives.
     pub(super) fn reconsider_connections(&mut self) {
-        let Self { config, connections, events, .. } = self;
-        close_where(connections, events, |connection| {
-            let tenant = config.credentials.tenant(connection.tenant);
+        let credentials = &self.config.credentials;
+        let denied = self.connections.which(|connection| {
+            let tenant = credentials.tenant(connection.tenant);
             !tenant.is_some_and(|tenant| tenant.policy.permits(connection.peer))
         });
+        denied.into_iter().for_each(|id| self.close_connection(id));
     }
 
-    fn close_connections(&mut self, ends: impl Fn(&PeerConnection) -> bool) {
-        let Self { connections, events, .. } = self;
-        close_where(connections, events, ends);
+    fn close_connection(&mut self, id: ConnectionId) {
+        self.connections.remove(id);
+        self.events.push_back(Event::ConnectionClosed { id });
     }
 
     /// Not guessable: whoever knows one and has the user's key may take the connection.
@@ -245,25 +205,11 @@ impl Server {
             self.next_number += 1;
             let [a, b, c, d, ..] = self.ticket(self.next_number);
             let id = ConnectionId(u32::from_be_bytes([a, b, c, d]));
-            if !self.connections.contains_key(&id) {
+            if self.connections.get(id).is_none() {
                 return id;
             }
         }
     }
-}
-
-fn close_where(
-    connections: &mut BTreeMap<ConnectionId, PeerConnection>,
-    events: &mut VecDeque<Event>,
-    ends: impl Fn(&PeerConnection) -> bool,
-) {
-    connections.retain(|id, connection| {
-        let ended = ends(connection);
-        if ended {
-            events.push_back(Event::ConnectionClosed { id: *id });
-        }
-        !ended
-    });
 }
 
 fn canonical_endpoint(peer: SocketAddr) -> SocketAddr {
