@@ -163,10 +163,11 @@ impl Session {
     /// rtc-dtls keeps whatever looks like a handshake. What a client needs to say of one now is its
     /// last message, when our answer to that was lost (RFC 6347, section 4.2.4).
     pub(super) fn takes(&mut self, record: &Record<'_>) -> bool {
-        if record.kind == HANDSHAKE {
-            self.taken += record.whole.len();
+        if record.epoch == 0 || record.kind != HANDSHAKE {
+            return record.epoch > 0;
         }
-        record.epoch > 0 && (record.kind != HANDSHAKE || self.taken <= HANDSHAKE_BYTES)
+        self.taken += record.whole.len();
+        self.taken <= HANDSHAKE_BYTES
     }
 
     pub(super) fn read(&mut self, part: BytesMut, brought: &mut Brought, now: Instant) {

@@ -275,6 +275,25 @@ fn what_anybody_could_have_sent_is_kept_from_a_session() {
 }
 
 #[test]
+fn a_session_takes_so_many_messages_of_handshakes_and_data_without_end() {
+    let mut relay = Relay::new(1);
+    let mut client = Client::new(tuple(1));
+    client.finish(&mut relay);
+    let session = relay.sessions.open.get_mut(&tuple(1)).expect("it is open");
+    let mut taken = |kind, epoch| {
+        let mut datagram = vec![kind, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 0, 3, 0xe8];
+        datagram.extend([7; 1000]);
+        let record = records(&datagram).next().expect("a record");
+        (0..200).filter(|_| session.takes(&record)).count()
+    };
+    assert_eq!(taken(HANDSHAKE, 0), 0);
+    let handshakes = taken(HANDSHAKE, 1);
+    assert!((1..=64).contains(&handshakes), "{handshakes} KB, which rtc-dtls would have kept");
+    assert_eq!(taken(23, 1), 200);
+    assert!(client.talks(&mut relay));
+}
+
+#[test]
 fn the_oldest_handshake_gives_way_and_one_network_has_only_its_share() {
     let mut relay = Relay::new(1);
     let mut begin = |ip: u8, port: u16| {
