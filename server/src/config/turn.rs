@@ -1,4 +1,6 @@
-use std::collections::{BTreeMap, BTreeSet};
+mod check;
+
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -265,19 +267,7 @@ impl TurnSection {
                 .cloned(),
         );
         let secrets = self.secrets()?;
-        if let Some(url) = self.urls.iter().find(|url| !is_turn(url)) {
-            let problem = format!("`{url}` must begin with turn: or turns: (RFC 7065)");
-            return Err(ConfigError::Unusable { key: "turn.urls", problem });
-        }
-        one_for_each(&self.relay_addresses, &self.external_addresses)?;
-        if self.external_addresses.iter().any(IpAddr::is_unspecified) {
-            let problem = "0.0.0.0 and :: cannot be sent to; name real addresses".to_owned();
-            return Err(ConfigError::Unusable { key: "turn.external-addresses", problem });
-        }
-        if self.transports.is_empty() {
-            let problem = "nobody could connect; name udp, tcp, tls or dtls".to_owned();
-            return Err(ConfigError::Unusable { key: "turn.transports", problem });
-        }
+        self.check()?;
         let users = match &self.users_file {
             Some(path) => tenants::read_users(path)?,
             None => BTreeMap::new(),
@@ -287,7 +277,6 @@ impl TurnSection {
             None => Vec::new(),
         };
         tenants::tell_apart((&self.realm, &secrets, &users), &tenants)?;
-        self.at_least_a_packet()?;
         let channels =
             if self.old_channels { ChannelRange::Rfc5766 } else { ChannelRange::Rfc8656 };
         let limits = confer_turn_core::Limits::default();
@@ -346,15 +335,6 @@ impl TurnSection {
         })
     }
 
-    fn at_least_a_packet(&self) -> Result<(), ConfigError> {
-        let rates = [
-            ("turn.bytes-per-second", self.bytes_per_second),
-            ("turn.user-bytes-per-second", self.user_bytes_per_second),
-            ("turn.total-bytes-per-second", self.total_bytes_per_second),
-        ];
-        rates.into_iter().try_for_each(|(key, rate)| tenants::at_least_a_packet(key, rate.0 as u64))
-    }
-
     fn secrets(&self) -> Result<Vec<Secret>, ConfigError> {
         let missing = |why| Err(ConfigError::Missing { key: "turn.secret-file", why });
         match (&self.secret_file, self.urls.is_empty(), self.old_secret_files.is_empty()) {
@@ -371,29 +351,4 @@ impl TurnSection {
         };
         current.chain(old).map(read).collect()
     }
-}
-
-/// Several interfaces cannot share one external address: two clients would get the same port of it.
-fn one_for_each(relay: &[IpAddr], external: &[IpAddr]) -> Result<(), ConfigError> {
-    let key = "turn.external-addresses";
-    if external.iter().collect::<BTreeSet<_>>().len() < external.len() {
-        let problem = "an address stands there twice".to_owned();
-        return Err(ConfigError::Unusable { key, problem });
-    }
-    for v4 in [true, false] {
-        let count = |list: &[IpAddr]| list.iter().filter(|ip| ip.is_ipv4() == v4).count();
-        let (relay, external) = (count(relay), count(external));
-        if relay.max(external) > 1 && external > 0 && relay != external {
-            let family = if v4 { "IPv4" } else { "IPv6" };
-            let problem = format!(
-                "{external} of {family} for {relay} in turn.relay-addresses; name one for each"
-            );
-            return Err(ConfigError::Unusable { key, problem });
-        }
-    }
-    Ok(())
-}
-
-fn is_turn(url: &str) -> bool {
-    url.starts_with("turn:") || url.starts_with("turns:")
 }
