@@ -6,8 +6,9 @@
 //!
 //! The way of a datagram: [`udp`] (batches into an [`inbox`]) → [`shard`] (whose is it) → [`relaying`] (the core
 //! decides) → [`run`] (what goes together) → [`udp`] (runs out). Streams are read by tasks of the
-//! runtime, which hand whole frames to a thread ([`stream`]), both ways in buffers of a [`pool`]. What is for media
-//! threads of the same process passes no socket ([`in_process`]). Every queue is bounded; what does not
+//! runtime, which hand whole frames to a thread ([`stream`]), both ways in buffers of a [`pool`]; to
+//! plain TCP, a thread writes by itself while the client keeps up ([`queue`]). What is for
+//! media threads of the same process passes no socket ([`in_process`]). Every queue is bounded; what does not
 //! fit is lost, as in a network, and counted ([`StatsSnapshot`]).
 
 mod alarm;

@@ -1,10 +1,14 @@
 //! What waits for a client's connection: bounded in bytes, and what does not fit is lost. Media
 //! that is late is worth nothing, and a slow client must not be others' burden.
+//!
+//! Over plain TCP, nothing waits for a client that keeps up: the thread writes to its connection by
+//! itself, as it does to those over UDP, unless something waits already.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +49,8 @@ pub(crate) struct Queue {
     waiting: Arc<AtomicUsize>,
     holds: Arc<AtomicBool>,
     pool: Arc<Pool>,
+    /// The connection itself, where it can be written to from here.
+    direct: Weak<OwnedWriteHalf>,
 }
 
 /// The connection's end.
@@ -59,21 +65,36 @@ pub(crate) struct QueueEnd {
     pub(crate) holds: Arc<AtomicBool>,
 }
 
-pub(crate) fn queue(pool: &Arc<Pool>) -> (Queue, QueueEnd) {
+/// With `direct`, a connection that the other end writes to as well.
+pub(crate) fn queue(pool: &Arc<Pool>, direct: Weak<OwnedWriteHalf>) -> (Queue, QueueEnd) {
     let (sender, receiver) = mpsc::channel(ENTRIES);
     let waiting = Arc::new(AtomicUsize::new(0));
     let holds = Arc::new(AtomicBool::new(false));
     let (waits, held) = (Arc::clone(&waiting), Arc::clone(&holds));
-    let queue = Queue { entries: sender, waiting: waits, holds: held, pool: Arc::clone(pool) };
+    let queue =
+        Queue { entries: sender, waiting: waits, holds: held, pool: Arc::clone(pool), direct };
     let pool = Arc::clone(pool);
     (queue, QueueEnd { entries: receiver, batch: Vec::new(), waiting, pool, holds })
 }
 
 impl Queue {
-    /// Queues frames; `false` when they are lost.
+    /// Writes or queues frames; `false` when they are lost.
     pub(crate) fn frames(&self, frames: &[u8]) -> bool {
-        if self.waiting.load(Ordering::Relaxed) + room(frames.len()) > BYTES {
+        // What the task has written is written before it is no longer waiting.
+        let waiting = self.waiting.load(Ordering::Acquire);
+        if waiting + room(frames.len()) > BYTES {
             return false;
+        }
+        let mut frames = frames;
+        if waiting == 0
+            && let Some(connection) = self.direct.upgrade()
+        {
+            // Whatever is wrong with it, the task finds out.
+            let written = connection.try_write(frames).unwrap_or(0);
+            frames = frames.get(written..).unwrap_or_default();
+            if frames.is_empty() {
+                return true;
+            }
         }
         let mut buffer = self.pool.take(frames.len());
         buffer.extend_from_slice(frames);
@@ -122,7 +143,7 @@ impl QueueEnd {
     pub(crate) fn written(&mut self) -> Option<Outbound> {
         let mut other = None;
         for entry in self.batch.drain(..) {
-            self.waiting.fetch_sub(entry.bytes(), Ordering::Relaxed);
+            self.waiting.fetch_sub(entry.bytes(), Ordering::Release);
             match entry {
                 Outbound::Frames(buffer) => self.pool.give(buffer),
                 entry @ (Outbound::BindRefused | Outbound::Splice(_)) => other = Some(entry),
@@ -145,11 +166,14 @@ impl Outbound {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[tokio::test]
     async fn what_does_not_fit_is_lost_until_it_was_written() {
-        let (queue, mut end) = queue(&Arc::new(Pool::new()));
+        let (queue, mut end) = queue(&Arc::new(Pool::new()), Weak::new());
         let packet = [7; 1200];
         let fits = (0..=ENTRIES).take_while(|_| queue.frames(&packet)).count();
         assert_eq!(fits, BYTES / room(packet.len()));
@@ -162,8 +186,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_keeps_up_is_written_to_at_once_and_the_rest_of_a_frame_waits() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut client = TcpStream::connect(address).await.expect("it listens");
+        let (server, _) = listener.accept().await.expect("somebody connected");
+        server.writable().await.expect("connected");
+        let (_reader, server) = server.into_split();
+        let server = Arc::new(server);
+        let (queue, mut end) = queue(&Arc::new(Pool::new()), Arc::downgrade(&server));
+        let run: Vec<u8> = (0..=250).cycle().take(60_000).collect();
+        let mut taken = 0;
+        while queue.waiting.load(Ordering::Relaxed) == 0 {
+            assert!(queue.frames(&run));
+            taken += run.len();
+        }
+        assert!(queue.frames(b"after it"));
+        assert!(end.next().await);
+        let waiting: Vec<u8> = end.runs().flatten().copied().collect();
+        let mut heard = vec![0; taken + 8 - waiting.len()];
+        client.read_exact(&mut heard).await.expect("connected");
+        heard.extend(&waiting);
+        assert!(heard == [run.repeat(taken / run.len()), b"after it".to_vec()].concat());
+        assert!(end.written().is_none());
+        server.writable().await.expect("connected");
+        assert!(queue.frames(b"soon") && end.entries.is_empty(), "it keeps up again");
+    }
+
+    #[tokio::test]
     async fn a_batch_says_what_it_was_besides_frames() {
-        let (queue, mut end) = queue(&Arc::new(Pool::new()));
+        let (queue, mut end) = queue(&Arc::new(Pool::new()), Weak::new());
         assert!(queue.frames(b"refused") && queue.push(Outbound::BindRefused));
         assert!(end.next().await);
         assert_eq!(end.runs().collect::<Vec<_>>(), [b"refused"]);

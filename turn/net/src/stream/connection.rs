@@ -1,12 +1,13 @@
 //! One client connection: whole frames in, frames out (RFC 8656, section 12.5), until it ends or
 //! becomes a peer's (RFC 6062, section 4.3).
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use confer_turn_core::FiveTuple;
 use confer_turn_core::frame::{NotTurn, WholeFrames, stream_frame_length, whole_frames};
 use confer_turn_core::owner;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -24,6 +25,20 @@ pub(super) enum Ended {
     Closed,
     /// By us: it was silent, took nothing, or was not TURN.
     Cut,
+}
+
+/// What a stream is besides something to read and write.
+pub(super) struct Way<S> {
+    /// What the thread may write to by itself.
+    pub(super) direct: Weak<OwnedWriteHalf>,
+    /// Closes it so that the other side does not take that for an end.
+    pub(super) break_off: fn(S),
+}
+
+impl<S> Way<S> {
+    /// Something around a connection, which alone may write to that. Over TLS, an end without a
+    /// goodbye is none (RFC 8446, section 6.1).
+    pub(super) const WRAPPED: Self = Self { direct: Weak::new(), break_off: drop };
 }
 
 pub(super) struct Connection<'s> {
@@ -46,14 +61,13 @@ impl<'s> Connection<'s> {
         Self { streams, tuple, home, refused: Notify::new() }
     }
 
-    /// Serves a stream of which `first` was read already. `break_off` closes it so that the other
-    /// side does not take that for an end.
+    /// Serves a stream of which `first` was read already.
     pub(super) async fn serve<S>(
         mut self,
         stream: S,
         first: &[u8],
         deadline: Instant,
-        break_off: fn(S),
+        way: Way<S>,
     ) -> Ended
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -67,7 +81,7 @@ impl<'s> Connection<'s> {
                 Err(ended) => return ended,
             }
         }
-        let (outbound, mut frames) = queue(&self.link().pool);
+        let (outbound, mut frames) = queue(&self.link().pool, way.direct);
         let limits = &self.streams.limits;
         let patience = Patience::new(limits, deadline, Arc::clone(&frames.holds), Instant::now());
         let tuple = self.tuple;
@@ -87,7 +101,7 @@ impl<'s> Connection<'s> {
                 // When the allocation ends, both sides are closed.
                 let spliced = stop.run_until_cancelled(splicing).await;
                 if matches!(spliced, Some(Err(_))) {
-                    break_off(reader.unsplit(writer));
+                    (way.break_off)(reader.unsplit(writer));
                     // A peer that cannot be told so hears an end, as it would without us.
                     let _ = peer.set_zero_linger();
                 }

@@ -69,7 +69,7 @@ fn each_frame(run: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, Weak};
 
     use tokio::io::AsyncReadExt;
 
@@ -90,7 +90,7 @@ mod tests {
     async fn a_batch_arrives_whole_however_little_is_taken_at_once() {
         const STALLED: Duration = Duration::from_secs(30);
         for transport in [Transport::Tcp, Transport::Tls] {
-            let (queue, mut batch) = queue(&Arc::new(Pool::new()));
+            let (queue, mut batch) = queue(&Arc::new(Pool::new()), Weak::new());
             let run = [0x40, 0, 0, 3, 1, 2, 3, 0];
             assert!((0..BATCH).all(|_| queue.frames(&run)));
             assert!(batch.next().await);

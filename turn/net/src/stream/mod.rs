@@ -11,6 +11,7 @@ mod intake;
 mod patience;
 pub mod proxy;
 mod seats;
+mod shared;
 mod splice;
 
 use std::net::SocketAddr;
@@ -31,9 +32,10 @@ use tokio_util::task::TaskTracker;
 use crate::config::{Limits, Listener};
 use crate::link::Link;
 use crate::stats::StreamCounters;
-use connection::Connection;
+use connection::{Connection, Way};
 use gather::Gather;
 pub(crate) use seats::{Prefixes, Seat};
+use shared::Shared;
 
 /// Breath after a failed accept, which usually means that file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -132,8 +134,7 @@ impl Streams {
                 match tokio::time::timeout_at(deadline, tls.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         let tuple = FiveTuple { client, server, transport: Transport::Tls };
-                        // An end without a goodbye is none (RFC 8446, section 6.1).
-                        self.serve(stream, tuple, &[], deadline, drop).await;
+                        self.serve(stream, tuple, &[], deadline, Way::WRAPPED).await;
                     }
                     Ok(Err(_)) | Err(_) => {
                         self.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
@@ -142,7 +143,9 @@ impl Streams {
             }
             transport => {
                 let tuple = FiveTuple { client, server, transport };
-                self.serve(greeted.stream, tuple, &[], deadline, reset).await;
+                let stream = Shared::new(greeted.stream);
+                let way = Way { direct: stream.direct(), break_off: Shared::reset };
+                self.serve(stream, tuple, &[], deadline, way).await;
             }
         }
     }
@@ -177,7 +180,7 @@ impl Streams {
         tuple: FiveTuple,
         first: &[u8],
         deadline: Instant,
-        break_off: fn(S),
+        way: Way<S>,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
@@ -185,7 +188,7 @@ impl Streams {
         let connections = self.counters.connections(tuple.transport);
         connections.fetch_add(1, Ordering::Relaxed);
         let connection = Connection::new(self, tuple, home);
-        let ended = connection.serve(stream, first, deadline, break_off).await;
+        let ended = connection.serve(stream, first, deadline, way).await;
         connections.fetch_sub(1, Ordering::Relaxed);
         if ended == connection::Ended::Cut {
             self.counters.cut.fetch_add(1, Ordering::Relaxed);
@@ -204,15 +207,9 @@ impl Streams {
                 return;
             };
             let deadline = Instant::now() + streams.limits.greeting;
-            streams.serve(stream, tuple, &first, deadline, drop).await;
+            streams.serve(stream, tuple, &first, deadline, Way::WRAPPED).await;
         }));
     }
-}
-
-/// Closes a connection as broken: its other side must not take that for an end.
-fn reset(stream: TcpStream) {
-    // If it cannot be, it is broken already.
-    let _ = stream.set_zero_linger();
 }
 
 struct Greeted {
