@@ -42,10 +42,15 @@ impl Shard {
                 if !self.control.push(route, reply) {
                     self.stats.dropped_control_full += 1;
                 }
+                let has_recovered = transport.ice.poll_recovered();
                 if path_changed.is_some() {
                     self.drain_dtls(key);
                 }
                 self.announce_transport(key);
+                if has_recovered {
+                    self.want_keyframes(key);
+                    self.want_keyframes_of(key);
+                }
             }
             CheckOutcome::Corrected => {
                 self.stats.dropped_stun += 1;
@@ -143,7 +148,8 @@ impl Shard {
         }
     }
 
-    /// A subscriber can see again: what its video slots carry must begin anew.
+    /// A subscriber can see again: what its video slots carry must begin anew. Asking for what it
+    /// missed would take longer, and most of that is not kept any more.
     fn want_keyframes(&mut self, key: Key<Participant>) {
         let Some(participant) = self.participants.get_mut(key) else { return };
         for slot in &mut participant.slots {
@@ -151,6 +157,18 @@ impl Shard {
             if slot.kind == MediaKind::Video
                 && let Some(publication) =
                     slot.carries.and_then(|key| self.publications.get_mut(key))
+            {
+                publication.keyframes.want();
+            }
+        }
+    }
+
+    /// A publisher can be heard again: who sees it lacks what it sent meanwhile.
+    fn want_keyframes_of(&mut self, key: Key<Participant>) {
+        let Some(participant) = self.participants.get(key) else { return };
+        for key in &participant.publications {
+            if let Some(publication) = self.publications.get_mut(*key)
+                && publication.kind() == MediaKind::Video
             {
                 publication.keyframes.want();
             }

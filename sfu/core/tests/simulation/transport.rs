@@ -61,6 +61,33 @@ fn silence_is_suspect_then_failed_and_a_sign_of_life_revives() {
 }
 
 #[test]
+fn who_comes_back_from_elsewhere_after_a_silence_sees_and_is_seen_at_once() {
+    let mut world = World::new(306);
+    let alice = world.join(&[Camera], 0, 1);
+    let bob = world.join(&[Camera], 0, 1);
+    world.connect();
+    world.run_for(SECOND);
+    let dead = Link { loss: 1_000, ..Link::default() };
+    (world.people[bob].uplink, world.people[bob].downlink) = (dead, dead);
+    world.run_for(SECOND * 3);
+    let requests = [alice, bob].map(|one| world.people[one].publishers[0].keyframe_requests);
+    let live = Link::default();
+    (world.people[bob].uplink, world.people[bob].downlink) = (live, live);
+    world.move_person(bob, 33_334);
+    world.run_for(Duration::from_millis(100));
+    let frames = [alice, bob].map(|one| world.people[one].publishers[0].frames);
+    world.run_for(SECOND);
+
+    for (place, other, before) in [(alice, bob, 0), (bob, alice, 1)] {
+        let publisher = &world.people[place].publishers[0];
+        assert_eq!(publisher.keyframe_requests, requests[before] + 1);
+        let seen = world.people[other].receiver_of(publisher.tag).frames(publisher.tag);
+        assert!(seen.range(frames[before]..).count() > 10, "the picture is back");
+    }
+    assert!(!world.people[bob].states.contains(&TransportState::Suspect));
+}
+
+#[test]
 fn a_peer_connection_that_begins_anew_takes_the_same_seat() {
     let mut world = World::new(303);
     let alice = world.join(&[Microphone, Camera], 1, 1);

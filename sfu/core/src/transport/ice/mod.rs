@@ -64,6 +64,10 @@ impl Default for ConsentLimits {
     }
 }
 
+/// A client that was not heard for so long may not have heard us either: whoever receives media
+/// sends reports several times a second.
+const UNHEARD: Duration = Duration::from_secs(1);
+
 /// Whether the client still wants what we send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consent {
@@ -106,6 +110,10 @@ pub struct IceLite {
     limits: ConsentLimits,
     created_at: Instant,
     heard_at: Option<Instant>,
+    /// Nothing was heard for [`UNHEARD`] since media took the path that it has.
+    was_unheard: bool,
+    /// Media has taken another path after such a silence.
+    has_recovered: bool,
     consent: Consent,
     paths: Paths,
 }
@@ -139,6 +147,8 @@ impl IceLite {
             limits,
             created_at: now,
             heard_at: None,
+            was_unheard: false,
+            has_recovered: false,
             consent: Consent::New,
             paths: Paths::default(),
         }
@@ -228,12 +238,22 @@ impl IceLite {
             self.paths.release();
         }
         let noted = self.paths.note(route, check.priority, check.use_candidate, now);
-        let after = self.paths.selected();
+        let path_changed = self.paths.selected().filter(|after| before != Some(*after));
+        if path_changed.is_some() {
+            self.has_recovered |= self.was_unheard;
+            self.was_unheard = false;
+        }
         CheckOutcome::Answered {
             source_is_new: noted.is_new,
             forgotten: noted.forgotten,
-            path_changed: after.filter(|_| after != before),
+            path_changed,
         }
+    }
+
+    /// Whether media has taken another path after a silence, so that what was sent before went
+    /// nowhere. Ask after every check.
+    pub fn poll_recovered(&mut self) -> bool {
+        std::mem::take(&mut self.has_recovered)
     }
 
     /// Where to send, and from which of our addresses.
@@ -249,6 +269,8 @@ impl IceLite {
     /// Notes that an authentic packet came, of whatever protocol: it proves as much as a check
     /// that the client is there.
     pub fn heard(&mut self, now: Instant) {
+        self.was_unheard |=
+            self.heard_at.is_some_and(|at| now.saturating_duration_since(at) >= UNHEARD);
         self.heard_at = Some(now);
         self.consent = Consent::Connected;
     }
