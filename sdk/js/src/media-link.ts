@@ -21,6 +21,8 @@ const CREDENTIAL_SHARE = 0.75;
 const CREDENTIAL_WAIT_MS = [60_000, 86_400_000] as const;
 /** A path is not restarted more often than this. */
 const RESTART_PAUSE_MS = 3_000;
+/** A path in doubt is given up when it brings nothing for so long. */
+const DOUBT_MS = 1_000;
 
 /** What a link needs of its room. */
 export interface MediaLinkOwner {
@@ -42,6 +44,7 @@ export class MediaLink {
   #offerLost = false;
   #restartedAt = Number.NEGATIVE_INFINITY;
   #restartTimer: TimerId = null;
+  #doubtTimer: TimerId = null;
   #credentialTimer: TimerId = null;
   #closed = false;
 
@@ -83,6 +86,8 @@ export class MediaLink {
         },
         slotsChanged: () => this.#owner.slotsChanged(),
         offerFailed: (error) => this.#offerFailed(error),
+        // Perhaps it is the network that is gone, and the socket has not noticed yet.
+        pathInDoubt: () => this.#signal.probe(),
         pathLost: () => this.restartPath(),
       },
     });
@@ -98,8 +103,11 @@ export class MediaLink {
     const path = this.transport.connection.connectionState;
     if (path === 'failed' || path === 'disconnected') {
       this.restartPath();
-    } else if (this.#offerLost) {
-      this.transport.renegotiate();
+    } else {
+      if (this.#offerLost) {
+        this.transport.renegotiate();
+      }
+      void this.#doubtPath();
     }
     this.#offerLost = false;
   }
@@ -121,7 +129,13 @@ export class MediaLink {
         this.#restartedAt = this.#platform.now();
         this.#signal.request<'ice_servers'>({ op: 'ice_servers' }).then(
           ({ ice_servers }) => this.#restart(ice_servers),
-          () => this.#restart(),
+          (error) => {
+            if (isLost(error)) {
+              this.#restartLost();
+            } else {
+              this.#restart();
+            }
+          },
         );
       },
       Math.max(0, wait),
@@ -131,8 +145,33 @@ export class MediaLink {
   close(): void {
     this.#closed = true;
     this.#platform.clearTimer(this.#restartTimer);
+    this.#platform.clearTimer(this.#doubtTimer);
     this.#platform.clearTimer(this.#credentialTimer);
     this.transport.close();
+  }
+
+  /**
+   * What took the socket may have taken media's path: another address of the client, or of a router.
+   * A browser needs seconds more to see that, media itself does not. Where nobody sends anything, a
+   * restart that was not needed costs one exchange.
+   */
+  async #doubtPath(): Promise<void> {
+    const before = await this.#bytesReceived();
+    this.#platform.clearTimer(this.#doubtTimer);
+    if (this.#closed || before === null) {
+      return;
+    }
+    this.#doubtTimer = this.#platform.setTimer(async () => {
+      const after = await this.#bytesReceived();
+      if (after === before && this.transport.connection.connectionState === 'connected') {
+        this.restartPath();
+      }
+    }, DOUBT_MS);
+  }
+
+  /** `null` when there is no telling, for instance because the connection was closed meanwhile. */
+  #bytesReceived(): Promise<number | null> {
+    return this.transport.bytesReceived().catch(() => null);
   }
 
   /** Has fresh credentials at hand before the relay refuses the old ones to whoever moves. */
@@ -169,12 +208,18 @@ export class MediaLink {
     }
   }
 
+  /** A restart that the server never heard of: the resume makes it at once. */
+  #restartLost(): void {
+    this.#restartedAt = Number.NEGATIVE_INFINITY;
+  }
+
   #offerFailed(error: unknown): void {
     if (this.#closed) {
       return;
     }
-    if (hasCode(error, 'connection_lost', 'network', 'closed')) {
+    if (isLost(error)) {
       this.#offerLost = true;
+      this.#restartLost();
       return;
     }
     this.#offerFailures += 1;
@@ -192,4 +237,9 @@ export class MediaLink {
     const afterMs = error instanceof ConferError ? error.retryAfterMs : undefined;
     this.transport.renegotiate({ afterMs: afterMs ?? OFFER_PAUSE_MS });
   }
+}
+
+/** Whether a question went down with its socket. */
+function isLost(error: unknown): boolean {
+  return hasCode(error, 'connection_lost', 'network', 'closed');
 }

@@ -119,6 +119,11 @@ export class Signal extends Emitter<SignalEvents> {
     this.#schedulePing();
   }
 
+  /** There is a reason to doubt the network: a dead socket is to be noticed soon. */
+  probe(): void {
+    this.#ping(PROBE_TIMEOUT_MS);
+  }
+
   /** Asks, and promises the one answer. Nothing is kept for a later socket. */
   async request<Op extends Request['op']>(request: RequestOf<Op>): Promise<ReplyOf<Op>> {
     const socket = this.#socket;
@@ -279,9 +284,8 @@ export class Signal extends Emitter<SignalEvents> {
     if (welcome === null) {
       return;
     }
-    const interval = this.#busy
-      ? Math.min(BUSY_PING_MS, welcome.heartbeat_ms)
-      : welcome.heartbeat_ms;
+    const often = this.#busy ? BUSY_PING_MS : Number.POSITIVE_INFINITY;
+    const interval = Math.min(often, welcome.heartbeat_ms);
     this.#pingTimer = this.#platform.setTimer(() => {
       this.#ping(PING_TIMEOUT_MS);
       this.#schedulePing();
@@ -302,13 +306,13 @@ export class Signal extends Emitter<SignalEvents> {
 
   /** The network is back or somebody looks at the page again: no more waiting. */
   #wake(): void {
-    if (this.#state === 'connected') {
-      this.#ping(PROBE_TIMEOUT_MS);
-    } else if (this.#retryTimer !== null) {
-      this.#platform.clearTimer(this.#retryTimer);
-      this.#retryTimer = null;
-      void this.#connect();
+    if (this.#retryTimer === null) {
+      this.probe();
+      return;
     }
+    this.#platform.clearTimer(this.#retryTimer);
+    this.#retryTimer = null;
+    void this.#connect();
   }
 
   /** Drops the socket, and opens another unless the code forbids it. */

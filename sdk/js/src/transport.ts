@@ -25,8 +25,8 @@ import type {
 import type { LocalPublication } from './publication.js';
 import { growth, MEDIA_KINDS, midsOf, SlotTable } from './slots.js';
 
-/** A lost path often comes back by itself; after this long it is helped. */
-const RESTART_AFTER_MS = 2_500;
+/** A path that a browser has given up for now may come back by itself; after this long it is helped. */
+const RESTART_AFTER_MS = 1_000;
 /** Bits per second at most, by source: beyond this a person sees no difference. */
 const MAX_BITRATE: Record<TrackSource, number> = {
   microphone: 64_000,
@@ -46,6 +46,8 @@ export interface TransportOwner {
   slotsChanged(): void;
   /** An offer was refused, or nobody answered. */
   offerFailed(error: unknown): void;
+  /** Nothing has come for seconds. */
+  pathInDoubt(): void;
   /** The path is gone: a restart is due, with fresh relay credentials. */
   pathLost(): void;
 }
@@ -53,6 +55,12 @@ export interface TransportOwner {
 /** What the seat gives a transport. */
 export interface Seat {
   iceServers: IceServer[];
+}
+
+/** As much of a report as is read here. */
+interface CandidatePair {
+  type: string;
+  bytesReceived?: number;
 }
 
 interface Sending {
@@ -204,6 +212,17 @@ export class Transport {
     return this.#sending.get(source)?.transceiver.mid ?? null;
   }
 
+  /** Bytes that media has brought up to now, whichever way they took. */
+  async bytesReceived(): Promise<number> {
+    let bytes = 0;
+    (await this.connection.getStats()).forEach((report: CandidatePair) => {
+      if (report.type === 'candidate-pair') {
+        bytes += report.bytesReceived ?? 0;
+      }
+    });
+    return bytes;
+  }
+
   close(): void {
     this.#offers.close();
     this.#platform.clearTimer(this.#restartTimer);
@@ -325,6 +344,7 @@ export class Transport {
     if (state === 'failed') {
       this.#owner.pathLost();
     } else if (state === 'disconnected') {
+      this.#owner.pathInDoubt();
       this.#restartTimer = this.#platform.setTimer(() => this.#owner.pathLost(), RESTART_AFTER_MS);
     }
   }

@@ -214,6 +214,28 @@ describe('a lost socket', () => {
     expect(server.requests('offer')).toHaveLength(1);
   });
 
+  it.each([
+    { what: 'took the path with it when nothing comes any more', flows: false, restarts: 1 },
+    { what: 'left the path alone when media comes', flows: true, restarts: 0 },
+  ])('$what', async ({ flows, restarts }) => {
+    const { server, clock, platform } = await inCall();
+    server.on('resume', () => ({
+      op: 'resume',
+      participant: 'p-self',
+      seq: 11,
+      resume_ticket: 'ticket-2',
+      ice_servers: [],
+      snapshot: null,
+    }));
+    server.on('ice_servers', () => ({ op: 'ice_servers', ice_servers: [] }));
+    platform.connection.become('connected');
+    platform.connection.flows = flows;
+    server.socket.die();
+    await clock.advance(3_000);
+    const offers = platform.connection.offers.filter(({ iceRestart }) => iceRestart);
+    expect(offers).toHaveLength(restarts);
+  });
+
   it('replays events once, whether they come before or after the answer', async () => {
     const { server, clock, room } = await inCall();
     server.on('resume', () => undefined);
@@ -386,6 +408,14 @@ describe('a lost socket', () => {
 });
 
 describe('a lost path', () => {
+  it('is a reason to look whether the socket is lost, too', async () => {
+    const { server, clock, platform } = await inCall();
+    server.on('ping', () => undefined);
+    platform.connection.become('disconnected');
+    await clock.advance(2_500);
+    expect(server.sockets).toHaveLength(2);
+  });
+
   it('is looked for again with fresh relay credentials', async () => {
     const { server, clock, platform } = await inCall();
     const fresh = [{ urls: ['turn:fresh.test'] }];
@@ -396,10 +426,31 @@ describe('a lost path', () => {
     expect(platform.connection.configuration.iceServers).toEqual(fresh);
   });
 
+  it('is looked for with the next socket, at once, when the last one was dead already', async () => {
+    const { server, clock, platform } = await inCall();
+    server.on('resume', () => ({
+      op: 'resume',
+      participant: 'p-self',
+      seq: 11,
+      resume_ticket: 'ticket-2',
+      ice_servers: [],
+      snapshot: null,
+    }));
+    // Nothing arrives, and nobody says so.
+    server.on('ping', () => undefined);
+    server.on('ice_servers', () => undefined);
+    platform.connection.become('disconnected');
+    await clock.advance(1_500);
+    server.on('ice_servers', () => ({ op: 'ice_servers', ice_servers: [] }));
+    await clock.advance(1_000);
+    expect(server.sockets).toHaveLength(2);
+    expect(platform.connection.offers.at(-1)?.iceRestart).toBe(true);
+  });
+
   it('gets a moment to come back by itself', async () => {
     const { clock, platform } = await inCall();
     platform.connection.become('disconnected');
-    await clock.advance(1_000);
+    await clock.advance(500);
     platform.connection.become('connected');
     await clock.advance(10_000);
     expect(platform.connection.offers).toHaveLength(1);

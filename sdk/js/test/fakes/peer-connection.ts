@@ -65,6 +65,9 @@ export class FakePeerConnection {
   localDescription: string | null = null;
   readonly answers: string[] = [];
   closed = false;
+  /** Whether media comes. */
+  flows = false;
+  #bytesReceived = 0;
 
   constructor(configuration: RTCConfiguration) {
     this.configuration = configuration;
@@ -114,7 +117,9 @@ export class FakePeerConnection {
   }
 
   async getStats(): Promise<Map<string, object>> {
-    return new Map();
+    this.#bytesReceived += this.flows ? 1_000 : 0;
+    const bytesReceived = this.#bytesReceived;
+    return new Map([['pair', { id: 'pair', type: 'candidate-pair', bytesReceived }]]);
   }
 
   close(): void {
