@@ -91,6 +91,36 @@ pub(super) fn external_addresses(config: &Config) -> Vec<IpAddr> {
     [of(true), of(false)].into_iter().flatten().collect()
 }
 
+/// What the relay's URLs name. A name leads clients of either family here; where there is none, each
+/// needs an address of its own.
+pub(super) fn hosts(
+    named: Option<&str>,
+    external: &[IpAddr],
+    listening: &[SocketAddr],
+) -> Vec<String> {
+    let written = |host: String| if host.contains(':') { format!("[{host}]") } else { host };
+    if let Some(named) = named {
+        return vec![written(named.to_owned())];
+    }
+    let served = |host: &String| listening.iter().any(|listener| leads_to(host, listener.ip()));
+    [true, false]
+        .iter()
+        .filter_map(|v4| external.iter().find(|ip| ip.is_ipv4() == *v4))
+        .map(|ip| written(ip.to_string()))
+        .filter(served)
+        .collect()
+}
+
+/// Whether clients that are sent to `host` arrive at a listener.
+pub(super) fn leads_to(host: &str, listener: IpAddr) -> bool {
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(ip) if listener.is_loopback() => ip.is_loopback(),
+        Ok(ip) => ip.is_ipv4() == listener.is_ipv4() || listener == Ipv6Addr::UNSPECIFIED,
+        // Names are for others.
+        Err(_) => !listener.is_loopback(),
+    }
+}
+
 /// Where two clients of this relay meet, if the operator has named it; on loopback they need not.
 pub(super) fn own_relays(turn: &TurnConfig) -> Option<OwnRelays> {
     let named = match turn.external_addresses.as_slice() {
@@ -174,6 +204,34 @@ mod tests {
             ["0.0.0.0:3478", "[::]:3478", "[2001:db8::1]:3479"]
         );
         assert_eq!(listening(&["0.0.0.0:3478"], |_| true), ["0.0.0.0:3478"]);
+    }
+
+    #[test]
+    fn without_a_name_clients_of_both_families_are_told_an_address() {
+        let of = |named: Option<&str>, external: &[&str], listening: &[&str]| {
+            let external: Vec<IpAddr> =
+                external.iter().map(|text| text.parse().expect("a literal")).collect();
+            let listening: Vec<SocketAddr> =
+                listening.iter().map(|text| text.parse().expect("a literal")).collect();
+            hosts(named, &external, &listening)
+        };
+        let both = ["203.0.113.5", "203.0.113.6", "2001:db8::5"];
+        let everywhere = ["[::]:3478", "0.0.0.0:3478"];
+        assert_eq!(of(None, &both, &everywhere), ["203.0.113.5", "[2001:db8::5]"]);
+        assert_eq!(of(None, &both, &["10.0.0.5:3478"]), ["203.0.113.5"]);
+        assert_eq!(of(Some("turn.example"), &both, &everywhere), ["turn.example"]);
+        assert_eq!(of(Some("2001:db8::7"), &both, &everywhere), ["[2001:db8::7]"]);
+    }
+
+    #[test]
+    fn whoever_is_sent_to_loopback_is_here() {
+        let at = |text: &str| text.parse::<IpAddr>().expect("a literal");
+        assert!(leads_to("127.0.0.1", at("127.0.0.1")));
+        assert!(!leads_to("203.0.113.5", at("127.0.0.1")));
+        assert!(!leads_to("meet.example", at("127.0.0.1")));
+        assert!(leads_to("meet.example", at("0.0.0.0")));
+        assert!(leads_to("203.0.113.5", at("::")));
+        assert!(!leads_to("[2001:db8::5]", at("0.0.0.0")));
     }
 
     #[test]

@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 
 use super::addresses::{
-    behaviour, external_addresses, listeners, listening, media_endpoints, own_relays,
-    relay_addresses,
+    behaviour, external_addresses, hosts, leads_to, listeners, listening, media_endpoints,
+    own_relays, relay_addresses,
 };
 use super::metadata;
 use crate::admin::Policies;
@@ -178,18 +178,16 @@ impl Shape {
     /// The cheapest way first: browsers gather all of them.
     fn urls(&self, config: &Config) -> Vec<String> {
         let turn = &config.turn;
-        let own = external_addresses(config).first().map(ToString::to_string);
-        let Some(host) = turn.host.clone().or(own) else { return Vec::new() };
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        let hosts = hosts(turn.host.as_deref(), &external_addresses(config), &self.listening);
         let tls = config.tls != TlsConfig::Off;
         let ports: BTreeSet<u16> = self.listening.iter().map(SocketAddr::port).collect();
 
         let mut urls = Vec::new();
         let mut over = |transport, scheme: &str, word: &str| {
             if turn.transports.contains(&transport) {
-                urls.extend(
-                    ports.iter().map(|port| format!("{scheme}:{host}:{port}?transport={word}")),
-                );
+                urls.extend(ports.iter().flat_map(|port| {
+                    hosts.iter().map(move |host| format!("{scheme}:{host}:{port}?transport={word}"))
+                }));
             }
         };
         over(TurnTransport::Udp, "turn", "udp");
@@ -199,10 +197,11 @@ impl Shape {
         }
         // A proxy in front of the port does not let TURN pass.
         let proxied = !tls && config.public_url.is_some();
-        let elsewhere = self.http.ip().is_loopback() && !host.starts_with("127.");
-        if turn.share_http_port && !proxied && !elsewhere {
+        if turn.share_http_port && !proxied {
             let scheme = if tls { "turns" } else { "turn" };
-            urls.push(format!("{scheme}:{host}:{}?transport=tcp", self.http.port()));
+            let port = self.http.port();
+            let reached = hosts.iter().filter(|host| leads_to(host, self.http.ip()));
+            urls.extend(reached.map(|host| format!("{scheme}:{host}:{port}?transport=tcp")));
         }
         urls
     }

@@ -66,7 +66,8 @@ section! {
 
         /// The name or address by which clients reach this host.
         ///
-        /// When it is not set: the host of `public-url`, else the first external address.
+        /// When it is not set: the host of `public-url`, else the first external address of each
+        /// family.
         host: Option<String> = None,
 
         /// Addresses of this host that packets are relayed from.
