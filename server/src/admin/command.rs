@@ -163,7 +163,8 @@ fn table(found: &Value) -> String {
         return "There are no allocations.\n".to_owned();
     }
     let text = |row: &Value, key: &str| match &row[key] {
-        Value::String(text) => text.clone(),
+        // Whoever makes credentials chooses the names, and the operator's terminal obeys some letters.
+        Value::String(text) => text.replace(char::is_control, "\u{FFFD}"),
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     };
@@ -214,5 +215,14 @@ mod tests {
         assert_eq!(lines[0].find("OVER"), lines[1].find("udp"));
         assert!(lines[2].contains("2 more"), "{page}");
         assert_eq!(escaped("a/b c"), "a%2Fb%20c");
+    }
+
+    #[test]
+    fn a_name_does_not_command_the_terminal() {
+        let named =
+            serde_json::json!({ "total": 1, "sessions": [{ "username": "1:\u{1b}[2J\u{9b}m\n" }] });
+        let page = table(&named);
+        assert!(page.contains("1:\u{FFFD}[2J\u{FFFD}m\u{FFFD}"), "{page:?}");
+        assert_eq!(page.lines().count(), 2);
     }
 }
