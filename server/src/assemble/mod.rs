@@ -7,6 +7,7 @@ mod media;
 mod metadata;
 pub(crate) mod relay;
 mod reload;
+mod resolved;
 mod revocation;
 mod router;
 mod service;

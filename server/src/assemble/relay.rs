@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use confer_inprocess::RelayEnd;
 use confer_turn_core::{Credentials, PeerPolicy, Tenant, ThisHost};
@@ -15,14 +14,13 @@ use super::addresses::{
     own_relays, relay_addresses,
 };
 use super::metadata;
+use super::resolved::Resolved;
 use crate::admin::Policies;
 use crate::clock;
 use crate::config::{Config, DatabasePlace, TlsConfig, TurnTransport};
 use crate::ports::IceUrls;
 use crate::{interfaces, secrets};
 
-/// How long a name of our own services may take to resolve.
-const RESOLVING: Duration = Duration::from_secs(2);
 /// The running relay, and what a changed configuration is put together with.
 pub(crate) struct Relay {
     pub(crate) handle: TurnHandle,
@@ -76,6 +74,7 @@ pub(crate) struct Shape {
     /// Where this process answers HTTP and TURN.
     listening: Vec<SocketAddr>,
     http: SocketAddr,
+    resolved: Resolved,
 }
 
 impl Relay {
@@ -88,7 +87,8 @@ impl Relay {
         let Terms { own_secret, certificate, http, media } = terms;
         let turn = &config.turn;
         let nonce_secret = rand::random();
-        let mut shape = Shape { own_secret, nonce_secret, media, listening: Vec::new(), http };
+        let (listening, resolved) = (Vec::new(), Resolved::default());
+        let mut shape = Shape { own_secret, nonce_secret, media, listening, http, resolved };
         let relay = confer_turn_net::Config {
             listen: listeners(config, certificate.is_some()),
             relay: relay_addresses(config),
@@ -120,7 +120,14 @@ impl Shape {
         let listening = listening(&config.turn);
         let http = config.http.listen.first().copied();
         let http = http.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        Self { own_secret: secrets::random(), nonce_secret: [0; 32], media, listening, http }
+        Self {
+            own_secret: secrets::random(),
+            nonce_secret: [0; 32],
+            media,
+            listening,
+            http,
+            resolved: Resolved::default(),
+        }
     }
 
     /// Everything that may change while the relay runs.
@@ -224,11 +231,10 @@ impl Shape {
             DatabasePlace::Url(_) | DatabasePlace::Private { .. } => None,
         };
         let redis = config.redis.as_ref().and_then(|url| endpoint(url.reveal(), 6379));
-        for (host, port) in database.into_iter().chain(redis) {
-            let found = tokio::time::timeout(RESOLVING, tokio::net::lookup_host((host, port)));
-            match found.await {
-                Ok(Ok(addresses)) => services.extend(addresses),
-                Ok(Err(_)) | Err(_) => tracing::warn!(
+        for place in database.into_iter().chain(redis) {
+            match self.resolved.addresses(place).await {
+                Some(addresses) => services.extend(addresses),
+                None => tracing::warn!(
                     "the host of the database or of Redis does not resolve; if it has a public \
                      address, name it in turn.denied-peers"
                 ),
