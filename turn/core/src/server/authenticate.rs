@@ -47,8 +47,13 @@ impl Server {
             (None, None) | (Some(_), Some(_)) => return Err(code::BAD_REQUEST.into()),
         };
         self.nonces.check(nonce, tuple.client, now.unix).map_err(|_| code::STALE_NONCE)?;
-        let password_algorithm = password_algorithm(attributes)?;
-        let realm = std::str::from_utf8(realm).map_err(|_| code::UNAUTHENTICATED)?;
+        let ip = tuple.client.ip();
+        let wrong = |code| {
+            self.challenges.heard_wrong_proof(ip, now.steady);
+            Unproved::Told(code)
+        };
+        let password_algorithm = password_algorithm(attributes).map_err(wrong)?;
+        let realm = std::str::from_utf8(realm).map_err(|_| wrong(code::UNAUTHENTICATED))?;
         let proof = Proof {
             user,
             realm,
@@ -64,17 +69,13 @@ impl Server {
         {
             return Ok(owner);
         }
-        let ip = tuple.client.ip();
         // From here on guessing would cost us more than the guesser. Its nonce has shown that it is
         // there, so nobody else can spend its budget; the owner of an allocation needs none.
         if !self.names_owner(tuple, user) && !self.challenges.hears_proofs(ip, now.steady) {
             return Err(Unproved::Unheard);
         }
         let verified = self.config.credentials.verify(proof, expiry, now.unix);
-        verified.ok_or_else(|| {
-            self.challenges.heard_wrong_proof(ip, now.steady);
-            Unproved::Told(code::UNAUTHENTICATED)
-        })
+        verified.ok_or_else(|| wrong(code::UNAUTHENTICATED))
     }
 
     /// Whether a request is made in the name of who has the allocation on its five-tuple.

@@ -12,13 +12,17 @@ use crate::message::{Attributes, Class, Message, Method};
 
 impl Server {
     /// The other server that a datagram is for, as [`owner`] tells, if its nonce proves that `client`
-    /// receives our answers. A request of anybody else is challenged where it arrives: a made-up
-    /// ticket in somebody's name is not worth another thread's time.
+    /// receives our answers and it offers a proof that will be looked at. Any other request is
+    /// answered where it arrives: a made-up ticket is not worth another thread's time.
     pub fn owner_elsewhere(&self, client: SocketAddr, packet: &[u8], now: Now) -> Option<u8> {
         let message = request(packet)?;
         let shown = Attributes::gather(&message);
         let owner = named(&message, &shown).filter(|owner| *owner != self.config.shard)?;
-        self.nonces.check(shown.nonce?, client, now.unix).ok().map(|()| owner)
+        let offers = shown.realm.is_some()
+            && shown.username.is_some() != shown.userhash.is_some()
+            && (shown.integrity.is_some() || shown.integrity_sha256.is_some());
+        self.nonces.check(shown.nonce?, client, now.unix).ok()?;
+        (offers && self.challenges.hears_proofs(client.ip(), now.steady)).then_some(owner)
     }
 }
 

@@ -226,6 +226,41 @@ fn who_proves_wrong_too_often_is_not_even_looked_at() {
 }
 
 #[test]
+fn only_who_may_prove_something_is_handed_to_another_thread() {
+    let mut tight = config(vec![tenant()]);
+    tight.limits.challenges_per_prefix = 10;
+    let mut world = world_of(tight);
+    let key = PasswordAlgorithm::Md5.key("bob", REALM, "guess", Algorithm::Sha1);
+    let written = |nonce: &[u8], proves: bool| {
+        let mut packet = Vec::new();
+        let mut writer = Writer::begin(&mut packet, Class::Request, Method::Refresh, &[1; 12]);
+        writer
+            .bytes(attribute::MOBILITY_TICKET, &[5; 24])
+            .bytes(attribute::USERNAME, b"bob")
+            .bytes(attribute::REALM, REALM.as_bytes())
+            .bytes(attribute::NONCE, nonce);
+        if proves {
+            writer.integrity(&key);
+        }
+        packet
+    };
+    let nonce = world.nonce.clone();
+    let owner = |world: &World, packet: &[u8]| {
+        world.server.owner_elsewhere(world.tuple.client, packet, world.now)
+    };
+    let whole = written(&nonce, true);
+    assert_eq!(owner(&world, &whole), Some(5));
+    assert_eq!(owner(&world, &written(&nonce, false)), None);
+    assert_eq!(owner(&world, &written(b"made up", true)), None);
+    for _ in 0..10 {
+        world.send(&whole);
+    }
+    assert_eq!(owner(&world, &whole), None, "ten times wrong");
+    world.now.steady += Duration::from_secs(1);
+    assert_eq!(owner(&world, &whole), Some(5));
+}
+
+#[test]
 fn tenants_keep_their_places_when_their_list_changes() {
     let named = |name: &str, peers: &str| Tenant {
         name: name.to_owned(),
