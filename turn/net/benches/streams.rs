@@ -151,31 +151,42 @@ fn rustls_alone(certificate: &Certificate, packets: usize) -> f64 {
             pass(&mut server, &mut client, &mut wire);
         }
     });
-    let (payload, mut opened) = ([7; PAYLOAD + 4], [0; PAYLOAD + 4]);
-    let mut exchange = |packets: usize| {
+    let (payload, mut opened) = ([7; PAYLOAD + 4], [0; 1 << 14]);
+    let mut exchange = |bursts: usize, burst: usize| {
         let before = allocations::count();
-        for _ in 0..packets {
+        for _ in 0..bursts {
             allocations::left_out(|| {
-                client.writer().write_all(&payload).expect("open");
-                client.write_tls(&mut wire).expect("there is room");
+                for _ in 0..burst {
+                    client.writer().write_all(&payload).expect("open");
+                    client.write_tls(&mut wire).expect("there is room");
+                }
             });
-            server.read_tls(&mut wire.as_slice()).expect("a record");
-            server.process_new_packets().expect("a record");
-            server.reader().read_exact(&mut opened).expect("a record");
+            let mut rest = wire.as_slice();
+            while !rest.is_empty() {
+                server.read_tls(&mut rest).expect("records");
+                server.process_new_packets().expect("records");
+                while server.reader().read(&mut opened).is_ok_and(|length| length > 0) {}
+            }
             wire.clear();
-            server.writer().write_all(&payload).expect("open");
-            server.write_tls(&mut wire).expect("there is room");
+            for _ in 0..burst {
+                server.writer().write_all(&payload).expect("open");
+                server.write_tls(&mut wire).expect("there is room");
+            }
             allocations::left_out(|| {
-                client.read_tls(&mut wire.as_slice()).expect("a record");
-                client.process_new_packets().expect("a record");
-                client.reader().read_exact(&mut opened).expect("a record");
-                wire.clear();
+                let mut rest = wire.as_slice();
+                while !rest.is_empty() {
+                    client.read_tls(&mut rest).expect("records");
+                    client.process_new_packets().expect("records");
+                    while client.reader().read(&mut opened).is_ok_and(|length| length > 0) {}
+                }
             });
+            wire.clear();
         }
-        (allocations::count() - before) as f64 / (2 * packets) as f64
+        (allocations::count() - before) as f64 / (2 * bursts * burst) as f64
     };
-    exchange(WARM_UP);
-    exchange(packets)
+    exchange(WARM_UP, 1);
+    exchange(WARM_UP, BURST);
+    f64::midpoint(exchange(packets, 1), exchange(packets / BURST, BURST))
 }
 
 /// Takes what one side has to say to the other.

@@ -90,7 +90,9 @@ impl Streams {
                     streams.counters.refused.fetch_add(1, Ordering::Relaxed);
                     continue;
                 };
-                let serving = Arc::clone(&streams).greet(stream, client, server, at.clone());
+                // Boxed, since every future around it would have room for it twice.
+                let serving =
+                    Box::pin(Arc::clone(&streams).greet(stream, client, server, at.clone()));
                 let stop = streams.stop.clone();
                 streams.tasks.spawn(async move {
                     stop.run_until_cancelled(serving).await;
