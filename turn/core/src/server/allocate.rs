@@ -49,7 +49,9 @@ impl Server {
     ) -> Result<Verdict, Refusal> {
         let (tuple, now) = (request.tuple, request.now);
         if let Some(allocation) = self.allocations.get(&tuple) {
-            if allocation.transaction != *request.message.transaction() {
+            if allocation.transaction != *request.message.transaction()
+                || self.own(request).is_err()
+            {
                 return Err(Refusal(code::ALLOCATION_MISMATCH));
             }
             let left = allocation.expires.saturating_duration_since(now.steady);

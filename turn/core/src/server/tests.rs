@@ -302,6 +302,15 @@ fn a_retransmitted_allocate_gets_the_same_answer_and_another_one_437() {
 }
 
 #[test]
+fn an_allocate_of_somebody_else_is_no_retransmission() {
+    let mut world = world();
+    let password = ephemeral_password(SECRET, USER);
+    assert_eq!(world.request_as(USER, &password, Method::Allocate, [7; 12], udp), Answer::Success);
+    let got = world.request_as("bob", "hunter2", Method::Allocate, [7; 12], udp);
+    assert_eq!(got, Answer::Error(437));
+}
+
+#[test]
 fn packets_pass_only_between_permitted_peers() {
     let mut world = world();
     let relayed = world.allocate();
