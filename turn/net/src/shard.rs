@@ -39,6 +39,9 @@ const EVENTS_PER_WAIT: usize = 256;
 const INBOUND_PER_TURN: usize = 64;
 /// How soon news are offered again that another thread had no room for.
 const NEWS_RETRY: Duration = Duration::from_millis(10);
+/// News for other threads that wait for room. Beyond it, no further client is taken over: it asks
+/// again.
+const UNSENT_CAPACITY: usize = 1024;
 /// How old the wall time may be: it is compared in whole seconds.
 const WALL_TIME_AGE: Duration = Duration::from_millis(100);
 
@@ -287,6 +290,9 @@ impl Shard {
     /// and sent away again if there is none.
     fn take_over(&mut self, from: usize, tuple: FiveTuple, packet: &[u8], now: Now) {
         if !self.arrives_at.contains_key(&tuple) {
+            if self.unsent.len() >= UNSENT_CAPACITY {
+                return add(&self.relaying.io.counters.queue_full, 1);
+            }
             let news = Inbound::LivesAt { tuple, thread: self.index };
             // Sent away a moment ago and not told yet: told later, it would undo this.
             let untold = self.unsent.iter().position(|(_, gone)| *gone == tuple);
