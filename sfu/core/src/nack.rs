@@ -12,6 +12,9 @@ use crate::rtp::{Pt, RtpTime, SeqNo, SeqNo16};
 /// Gaps remembered per stream. More than this at once is an outage, not loss: asking would only
 /// delay what comes, so all are given up.
 const MISSING_CAPACITY: usize = 256;
+/// A gap after a silence is an outage from this many packets on: the sender's path was away, and what
+/// it would repeat now comes before what is new.
+const OUTAGE: usize = 32;
 /// A packet is asked for only when it did not come by itself for this long: reordering is common.
 const REORDERING: Duration = Duration::from_millis(5);
 /// How often a packet is asked for.
@@ -44,6 +47,7 @@ struct Missing {
 #[derive(Debug, Default)]
 pub(crate) struct NackGenerator {
     highest: Option<SeqNo>,
+    highest_at: Option<Instant>,
     /// Ascending.
     missing: VecDeque<Missing>,
     given_up: u64,
@@ -64,12 +68,15 @@ impl NackGenerator {
     pub(crate) fn note(&mut self, seq: SeqNo, now: Instant) -> Arrival {
         let Some(highest) = self.highest else {
             self.highest = Some(seq);
+            self.highest_at = Some(now);
             return Arrival::Newest;
         };
         if seq > highest {
+            let before = self.highest_at.replace(now).unwrap_or(now);
+            let silence = now.saturating_duration_since(before);
             self.highest = Some(seq);
             let gap = usize::try_from(seq.0 - highest.0 - 1).unwrap_or(usize::MAX);
-            if gap > MISSING_CAPACITY {
+            if gap > MISSING_CAPACITY || (gap > OUTAGE && silence >= WORTHLESS) {
                 self.given_up += self.missing.len() as u64 + (seq.0 - highest.0 - 1);
                 self.missing.clear();
                 return Arrival::Newest;
@@ -281,6 +288,22 @@ mod tests {
         assert!(due(&mut generator, start + WORTHLESS).is_empty());
         assert_eq!(generator.take_given_up(), 3);
         assert_eq!(generator.note(SeqNo(2), start + WORTHLESS), Arrival::Useless);
+    }
+
+    #[test]
+    fn a_gap_after_a_silence_is_an_outage_and_a_short_one_is_loss() {
+        let start = Instant::now();
+        for (seq, silence, asked) in [(141, WORTHLESS, 0), (141, RTT, 40), (111, WORTHLESS, 10)] {
+            let mut generator = NackGenerator::default();
+            generator.note(SeqNo(100), start);
+            let now = start + silence;
+            assert_eq!(generator.note(SeqNo(seq), now), Arrival::Newest);
+            assert_eq!(
+                due(&mut generator, now + REORDERING).len(),
+                asked,
+                "{seq} after {silence:?}"
+            );
+        }
     }
 
     #[test]
