@@ -17,7 +17,7 @@ const ROUGH = { loss: 0.05, delayMs: 40 };
 /** Of the pictures that were sent over it, this share is shown. */
 const SHOWN_SHARE = 0.85;
 /** And the picture stands still no oftener than this in seven seconds. */
-const FREEZES = 5;
+const FREEZES = 8;
 /** A network that changed costs this much at most. It is less by half where nothing else runs. */
 const BACK_MS = 15_000;
 
