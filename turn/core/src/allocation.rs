@@ -2,13 +2,14 @@
 //! sections 9 and 12).
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::credentials::TenantId;
 use crate::integrity::StoredKey;
 use crate::message::TransactionId;
 use crate::policy::PeerPolicy;
-use crate::quota::{Meters, Shares, TenantLimits};
+use crate::quota::{Carried, Meters, Shares, TenantLimits, Toll};
 use crate::server::{Family, FiveTuple, Limits, RelayKind};
 
 /// A permission lasts this long after its last refresh (RFC 8656, section 9).
@@ -44,7 +45,10 @@ pub(crate) struct Allocation {
     rates: Meters,
     /// What its user, its tenant and everybody may use together.
     shares: Shares,
+    /// What passed in packets.
     pub(crate) traffic: Traffic,
+    /// What passed in streams; there once one does.
+    carried: Option<Arc<Carried>>,
 }
 
 /// Parts of the answer to an Allocate that are nowhere else in the allocation.
@@ -148,6 +152,7 @@ impl Allocation {
             rates: Meters::new(limits.rates(), now),
             shares,
             traffic: Traffic::default(),
+            carried: None,
         }
     }
 
@@ -222,6 +227,9 @@ impl Allocation {
         self.keep_permissions(|permission| policy.permits_address(permission.ip));
         self.channels.retain(|channel| policy.permits(channel.peer));
         self.rates.set(limits.rates());
+        if let Some(carried) = &self.carried {
+            carried.set(limits.bytes_per_second);
+        }
     }
 
     /// What has expired takes no place any more, of its own or of its user's.
@@ -263,6 +271,24 @@ impl Allocation {
     /// Whether the rates that hold for the allocation leave room for a packet; spends it if so.
     pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
         self.rates.spend(bytes, now) && self.shares.spend(bytes, now)
+    }
+
+    /// What a stream between the client and a peer owes for its bytes.
+    pub(crate) fn toll(&mut self, limits: &TenantLimits, now: Instant) -> Toll {
+        let made = || Arc::new(Carried::new(limits.bytes_per_second, now));
+        let carried = self.carried.get_or_insert_with(made);
+        Toll::new(Arc::clone(carried), self.shares.clone())
+    }
+
+    /// All that it carried so far.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let (sent, received) = self.carried.as_ref().map_or((0, 0), |carried| carried.bytes());
+        let Traffic { sent_bytes, received_bytes, .. } = self.traffic;
+        Traffic {
+            sent_bytes: sent_bytes + sent,
+            received_bytes: received_bytes + received,
+            ..self.traffic
+        }
     }
 
     /// Only the very address: what stands inside one is anybody's to choose.

@@ -43,7 +43,7 @@ pub use cookie::{Cookies, Standing};
 pub use credentials::{Credentials, OauthKey, Tenant, TenantId};
 pub use frame::ChannelRange;
 pub use policy::{OwnRelays, PeerPolicy, Rule, ThisHost};
-pub use quota::{Holdings, Ledger, TenantLimits};
+pub use quota::{Holdings, Ledger, TenantLimits, Toll};
 pub use server::{
     Behaviour, CloseReason, Config, ConnectFailure, ConnectionId, DropReason, Event, Family,
     FiveTuple, Host, Limits, Now, PortWish, Refusals, RelayKind, RelayRequest, RelaySocket, Server,

@@ -6,10 +6,13 @@
 
 mod ledger;
 mod meter;
+mod toll;
 
 pub use ledger::{Claim, Exceeded, Holdings, Kind, Ledger};
 pub use meter::Shares;
 pub(crate) use meter::{Meters, Since, has_room, spend};
+pub(crate) use toll::Carried;
+pub use toll::Toll;
 
 /// Caps of one tenant and of each of its users. Zero rates mean no cap.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,12 +7,14 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use confer_turn_core::Toll;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::pool::{Pool, room};
+use crate::stats::Counters;
 
 /// Entries waiting for one client.
 const ENTRIES: usize = 256;
@@ -40,6 +42,8 @@ pub(crate) struct Splice {
     pub(crate) answer: Vec<u8>,
     pub(crate) peer: TcpStream,
     pub(crate) stop: CancellationToken,
+    pub(crate) toll: Toll,
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// The thread's end.

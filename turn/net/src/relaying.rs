@@ -12,7 +12,9 @@ use std::time::Instant;
 
 use confer_inprocess::Sent;
 use confer_turn_core::frame::is_connection_bind;
-use confer_turn_core::{ConnectionId, DropReason, FiveTuple, Now, Server, Transport, Verdict};
+use confer_turn_core::{
+    ConnectionId, DropReason, FiveTuple, Now, Server, Toll, Transport, Verdict,
+};
 use rtc_dtls::config::HandshakeConfig;
 use tokio::net::TcpStream;
 use tokio::runtime;
@@ -114,7 +116,8 @@ impl Relaying {
             Verdict::ToClient(other) => io.send_to_client(other, out, out.len()),
             Verdict::Connect { id, relayed, peer } => io.connect(id, relayed, peer),
             Verdict::Splice(id) => {
-                if !io.splice(id, &tuple, out) {
+                let toll = server.toll(id, now.steady);
+                if !toll.is_some_and(|toll| io.splice(id, &tuple, out, toll)) {
                     server.handle_connection_closed(id);
                 }
             }
@@ -357,11 +360,12 @@ impl Io {
     }
 
     /// Gives a peer's connection to the client's data connection.
-    fn splice(&mut self, id: ConnectionId, data: &FiveTuple, answer: &[u8]) -> bool {
+    fn splice(&mut self, id: ConnectionId, data: &FiveTuple, answer: &[u8], toll: Toll) -> bool {
         let Some(peer) = self.waiting.remove(&id) else { return false };
         let Some(queue) = self.connections.get(data) else { return false };
         let stop = CancellationToken::new();
-        let splice = Splice { answer: answer.to_vec(), peer, stop: stop.clone() };
+        let (answer, counters) = (answer.to_vec(), Arc::clone(&self.counters));
+        let splice = Splice { answer, peer, stop: stop.clone(), toll, counters };
         let queued = queue.push(Outbound::Splice(Box::new(splice)));
         if queued {
             self.spliced.insert(id, stop);

@@ -146,6 +146,11 @@ impl Counters {
         self.challenges.store(refusals.challenges(), Ordering::Relaxed);
     }
 
+    /// Bytes of a stream, which has no packets.
+    pub(crate) fn carried(&self, bytes: usize) {
+        add(&self.relayed_bytes, bytes as u64);
+    }
+
     pub(crate) fn relayed(&self, packets: usize, bytes: usize) {
         add(&self.relayed_packets, packets as u64);
         add(&self.relayed_bytes, bytes as u64);

@@ -40,6 +40,23 @@ impl Meter {
             || spend(&self.earned_at, units, per_second, now.since(self.beginning)).is_some()
     }
 
+    /// Spends `units` whether they are there or not; says how long it takes until they are.
+    pub(crate) fn owe(&self, units: u64, now: Instant) -> Duration {
+        let per_second = self.per_second.load(Ordering::Relaxed);
+        if per_second == 0 {
+            return Duration::ZERO;
+        }
+        let now = now.since(self.beginning);
+        let spent = |earned_at: u64| earned_at.max(now).saturating_add(cost(units, per_second));
+        let mut after = now;
+        // Always `Some`, so it is stored.
+        let _ = self.earned_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |earned_at| {
+            after = spent(earned_at);
+            Some(after)
+        });
+        Duration::from_nanos(after.saturating_sub(now.saturating_add(NANOS)))
+    }
+
     /// Whether nothing is spent that is not earned.
     fn is_full(&self, now: Instant) -> bool {
         self.earned_at.load(Ordering::Relaxed) <= now.since(self.beginning)
@@ -60,10 +77,14 @@ pub(crate) fn spend(earned_at: &AtomicU64, units: u64, per_second: u64, now: u64
 
 /// When all is earned once these units are spent, if they are there.
 fn after(earned_at: u64, units: u64, per_second: u64, now: u64) -> Option<u64> {
-    // Less than a nanosecond is forgiven, so that a second's worth fits into a second.
-    let cost = units.saturating_mul(NANOS) / per_second.max(1);
-    let after = earned_at.max(now).saturating_add(cost);
+    let after = earned_at.max(now).saturating_add(cost(units, per_second));
     (after <= now.saturating_add(NANOS)).then_some(after)
+}
+
+/// Nanoseconds in which so much is earned. Less than one is forgiven, so that a second's worth fits
+/// into a second.
+fn cost(units: u64, per_second: u64) -> u64 {
+    units.saturating_mul(NANOS) / per_second.max(1)
 }
 
 /// Nanoseconds between two instants; none when they are the other way round, as those of two
@@ -157,6 +178,13 @@ impl Shares {
         [&self.user, &self.tenant, &self.all].into_iter().all(|share| share.rates.spend(bytes, now))
     }
 
+    /// Spends bytes of a stream whether they are there or not; says how long they have to wait.
+    pub(super) fn owe(&self, bytes: usize, now: Instant) -> Duration {
+        let shares = [&self.user, &self.tenant, &self.all].into_iter();
+        let owed = shares.map(|share| share.rates.bytes.owe(bytes as u64, now));
+        owed.max().unwrap_or_default()
+    }
+
     /// Whether the user may have so many more permissions; they count if so.
     pub(crate) fn take_permissions(&self, more: usize) -> bool {
         let most = self.user.most_permissions.load(Ordering::Relaxed);
@@ -207,6 +235,18 @@ mod tests {
         assert!(!meter.is_full(later) && meter.is_full(much_later));
         assert!(meter.spend(1000, much_later));
         assert!(!meter.spend(1, much_later));
+    }
+
+    #[test]
+    fn what_cannot_be_lost_waits_until_it_is_earned() {
+        let start = Instant::now();
+        let meter = Meter::new(1000, start);
+        assert_eq!(meter.owe(1000, start), Duration::ZERO);
+        assert_eq!(meter.owe(500, start), Duration::from_millis(500));
+        let later = start + Duration::from_millis(400);
+        assert_eq!(meter.owe(100, later), Duration::from_millis(200));
+        assert!(!meter.spend(1, later), "packets do not get ahead of it");
+        assert_eq!(Meter::new(0, start).owe(u64::MAX, start), Duration::ZERO);
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Server {
                 kind: allocation.kind,
                 relayed: allocation.relayed,
                 expires_in: allocation.expires.saturating_duration_since(now),
-                traffic: allocation.traffic,
+                traffic: allocation.traffic(),
             })
             .collect();
         sessions.sort_by_key(|session| session.tuple);
@@ -129,6 +129,7 @@ impl Server {
         self.close_connections_of(tuple);
         allocation.give_permissions_back();
         let (tenant, user) = (allocation.tenant, identity(&allocation.username));
+        let traffic = allocation.traffic();
         self.ledger.give_back(Kind::Allocation, tenant, user, now);
         self.events.push_back(Event::Closed {
             tuple: *tuple,
@@ -136,7 +137,7 @@ impl Server {
             username: allocation.username,
             reason,
             since: allocation.since,
-            traffic: allocation.traffic,
+            traffic,
         });
     }
 

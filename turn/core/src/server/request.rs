@@ -189,7 +189,7 @@ impl Server {
         allocation.expires = expires;
         self.expiries.add(expires, *tuple);
         let lifetime = expires.saturating_duration_since(now.steady);
-        let traffic = allocation.traffic;
+        let traffic = allocation.traffic();
         self.events.push_back(Event::Refreshed { tuple: *tuple, lifetime, traffic });
         lifetime
     }

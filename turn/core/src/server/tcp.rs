@@ -10,6 +10,7 @@ use super::{
     Verdict, code,
 };
 use crate::message::{Class, Method, Writer, attribute};
+use crate::quota::Toll;
 
 /// How long a peer may take to answer a connect (section 5.2).
 const CONNECT_LIFETIME: Duration = Duration::from_secs(30);
@@ -158,6 +159,14 @@ impl Server {
         }
         request.success(out).integrity(&request.caller.key);
         Ok(Verdict::Splice(id))
+    }
+
+    /// What a connection owes for the bytes that it carries between client and peer.
+    pub fn toll(&mut self, id: ConnectionId, now: Instant) -> Option<Toll> {
+        let connection = self.connections.get(id)?;
+        let tenant = self.config.credentials.tenant(connection.tenant)?;
+        let allocation = self.allocations.get_mut(&connection.control)?;
+        Some(allocation.toll(&tenant.limits, now))
     }
 
     /// Either side of a connection between client and peer is gone.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::intake::Intake;
 use super::patience::Patience;
-use super::splice::splice;
+use super::splice::{Dues, splice};
 use super::{Streams, frames};
 use crate::link::{Inbound, Link};
 use crate::queue::{Outbound, QueueEnd, Splice, queue};
@@ -95,9 +95,10 @@ impl<'s> Connection<'s> {
         let ended = match framed {
             Framed::Ended(ended) => ended,
             Framed::Spliced(spliced) => {
-                let Splice { mut peer, stop, .. } = *spliced;
+                let Splice { mut peer, stop, toll, counters, .. } = *spliced;
                 let pool = &self.link().pool;
-                let splicing = splice((&mut reader, &mut writer), intake, &mut peer, pool);
+                let dues = Dues { toll: &toll, counters: &counters };
+                let splicing = splice((&mut reader, &mut writer), intake, &mut peer, pool, dues);
                 // When the allocation ends, both sides are closed.
                 let spliced = stop.run_until_cancelled(splicing).await;
                 if matches!(spliced, Some(Err(_))) {

@@ -136,6 +136,19 @@ async fn what_follows_a_bind_in_one_segment_reaches_the_peer_first_and_whole() {
 }
 
 #[tokio::test]
+async fn what_passes_in_streams_is_told_of_the_allocation_and_of_the_relay() {
+    let mut world = World::new().await;
+    let (mut data, mut peer) = world.pair(Transport::Tcp).await;
+    peer.write_all(b"hi").await.expect("connected");
+    assert_eq!(read(&mut data, 2).await, b"hi");
+    let sessions = world.handle.sessions().await;
+    let traffic = sessions.first().expect("the control connection's").traffic;
+    assert_eq!((traffic.sent_bytes, traffic.received_bytes), (5, 2));
+    assert_eq!(world.handle.stats().relayed_bytes, 7);
+    world.running.stop().await;
+}
+
+#[tokio::test]
 async fn a_bind_that_is_refused_leaves_the_connection_to_its_client() {
     let world = World::new().await;
     for transport in STREAMS {

@@ -1,6 +1,7 @@
 //! TCP allocations (RFC 6062), clients on streams, and behaviour discovery (RFC 5780).
 
 use super::*;
+use crate::quota::TenantLimits;
 
 fn tcp(writer: &mut Writer<'_>) {
     writer.number(attribute::REQUESTED_TRANSPORT, 6 << 24);
@@ -75,6 +76,36 @@ fn a_client_connects_to_a_peer_and_gets_a_stream() {
     world.server.handle_disconnect(&control, world.now.steady);
     let events: Vec<Event> = std::iter::from_fn(|| world.server.poll_event()).collect();
     assert!(events.contains(&Event::ConnectionClosed { id }), "{events:?}");
+}
+
+#[test]
+fn what_a_stream_carries_counts_for_its_allocation_and_waits_for_its_rates() {
+    let limits = TenantLimits {
+        bytes_per_second: 1000,
+        user_bytes_per_second: 1200,
+        ..TenantLimits::default()
+    };
+    let mut world =
+        world_of(Config { tcp_relay: true, ..config(vec![Tenant { limits, ..tenant() }]) });
+    world.tuple.transport = Transport::Tcp;
+    world.fetch_nonce();
+    world.allocate_with(tcp);
+    let Verdict::Connect { id, .. } = connect(&mut world, "8.8.8.8:80") else {
+        panic!("nothing to connect")
+    };
+    connected(&mut world, id, Ok(()));
+    let now = world.now.steady;
+    let toll = world.server.toll(id, now).expect("it is the allocation's");
+    assert_eq!(toll.sent(1000, now), Duration::ZERO);
+    assert_eq!(toll.received(200, now), Duration::from_millis(200), "of the allocation's rate");
+    let another = world.server.toll(id, now).expect("it is the allocation's");
+    assert_eq!(
+        another.received(1200, now),
+        Duration::from_millis(1400),
+        "all its streams share it"
+    );
+    let told = world.server.sessions(now)[0].traffic;
+    assert_eq!((told.sent_bytes, told.received_bytes), (1000, 1400));
 }
 
 #[test]
