@@ -21,6 +21,10 @@ mod client;
 #[path = "../tests/relayed/person.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod person;
+#[path = "../../../sfu/core/benches/support/picture.rs"]
+mod picture;
+#[path = "../../../sfu/net/benches/support/readers.rs"]
+mod readers;
 #[path = "../tests/relayed/relayed.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod relayed;
@@ -30,10 +34,6 @@ mod summary;
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod support;
 
-use std::io::ErrorKind;
-use std::net::UdpSocket;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use confer_inprocess::connect;
@@ -42,6 +42,7 @@ use confer_turn_core::client::channel_data;
 use quinn_udp::UdpSocketState;
 
 use person::{PACKET_BYTES, Person};
+use readers::Readers;
 use relayed::CHANNEL;
 use support::{LOOPBACK, Media, Relay, Wish};
 
@@ -53,7 +54,7 @@ const SECONDS: u32 = 3;
 /// The best counts: the others had more of the machine's other work in them.
 const REPETITIONS: usize = 5;
 const WARM_UP_PICTURES: u16 = 60;
-/// Until what is under way has arrived.
+/// Until what is under way has arrived: nobody could say that nothing more is.
 const SETTLE: Duration = Duration::from_millis(300);
 const CHANNEL_HEADER: usize = 4;
 
@@ -189,6 +190,7 @@ fn measure(is_in_process: bool, traffic: Traffic, seconds: u32) -> Measured {
         state.try_send((&sender).into(), &transmit).expect("loopback takes it");
     };
     let interval = Duration::from_secs(1) / traffic.pictures_per_second;
+    // At the pace of a camera, here and below: what comes at once would be measured as a burst.
     for _ in 0..WARM_UP_PICTURES {
         send(&as_run(&publisher.picture(traffic.packets_per_picture)));
         std::thread::sleep(interval);
@@ -222,7 +224,14 @@ fn measure(is_in_process: bool, traffic: Traffic, seconds: u32) -> Measured {
 
 /// What the two threads used while `traffic` went through.
 fn window(relay: &Relay, others: &[Person], sent: u64, traffic: impl FnOnce()) -> Measured {
-    let readers = Readers::start(others);
+    let clone = |person: &Person| {
+        let socket = person.relayed.socket().try_clone().expect("descriptors are left");
+        // It is the same one: the person gets it back as it was.
+        socket.set_nonblocking(true).expect("sockets can");
+        socket
+    };
+    // Half as long as media: checks and reports are shorter.
+    let readers = Readers::start(others.iter().map(clone).collect(), PACKET_BYTES / 2);
     std::thread::sleep(SETTLE);
     let (before, arrived_before) = (relay.handle.stats().relayed_packets, readers.arrived());
     let (relay_before, media_before) = (thread_nanos("turn-0"), thread_nanos("media-0"));
@@ -234,7 +243,10 @@ fn window(relay: &Relay, others: &[Person], sent: u64, traffic: impl FnOnce()) -
     let relay_nanos = thread_nanos("turn-0") - relay_before;
     let media_nanos = thread_nanos("media-0") - media_before;
     let packets = relay.handle.stats().relayed_packets - before;
-    let arrived = readers.stop(others) - arrived_before;
+    let arrived = readers.stop() - arrived_before;
+    for person in others {
+        person.relayed.socket().set_nonblocking(false).expect("sockets can");
+    }
     let per_packet = |count: u64| count as f64 / packets as f64;
     Measured {
         packets,
@@ -251,62 +263,6 @@ fn window(relay: &Relay, others: &[Person], sent: u64, traffic: impl FnOnce()) -
 /// Packets as ChannelData, one after the other.
 fn as_run(packets: &[Vec<u8>]) -> Vec<u8> {
     packets.iter().flat_map(|packet| channel_data(CHANNEL, packet, false)).collect()
-}
-
-/// Empties the subscribers' sockets.
-struct Readers {
-    thread: std::thread::JoinHandle<()>,
-    arrived: Arc<AtomicU64>,
-    is_over: Arc<AtomicBool>,
-}
-
-impl Readers {
-    fn start(people: &[Person]) -> Self {
-        let clone = |person: &Person| {
-            let socket = person.relayed.socket().try_clone().expect("descriptors are left");
-            socket.set_nonblocking(true).expect("sockets can");
-            socket
-        };
-        let sockets: Vec<UdpSocket> = people.iter().map(clone).collect();
-        let (arrived, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (counter, end) = (Arc::clone(&arrived), Arc::clone(&is_over));
-        let thread = std::thread::spawn(move || read_all(&sockets, &counter, &end));
-        Self { thread, arrived, is_over }
-    }
-
-    fn arrived(&self) -> u64 {
-        self.arrived.load(Ordering::Relaxed)
-    }
-
-    /// Gives the sockets back, too.
-    fn stop(self, people: &[Person]) -> u64 {
-        self.is_over.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the reader does not panic");
-        for person in people {
-            person.relayed.socket().set_nonblocking(false).expect("sockets can");
-        }
-        self.arrived.load(Ordering::Relaxed)
-    }
-}
-
-/// Counts what is as long as media.
-fn read_all(sockets: &[UdpSocket], arrived: &AtomicU64, is_over: &AtomicBool) {
-    let mut buffer = [0; 2_048];
-    while !is_over.load(Ordering::Relaxed) {
-        for socket in sockets {
-            loop {
-                match socket.recv(&mut buffer) {
-                    Ok(length) if length > PACKET_BYTES / 2 => {
-                        arrived.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Ok(_) => {}
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    Err(error) => panic!("a subscriber's socket failed: {error}"),
-                }
-            }
-        }
-        std::thread::sleep(Duration::from_micros(500));
-    }
 }
 
 /// Processor time that the thread of this name has used, in user and in kernel mode.

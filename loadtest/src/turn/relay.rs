@@ -16,8 +16,6 @@ use rustls::{ClientConfig, RootCertStore};
 
 pub(super) const USER: &str = "bench";
 pub(super) const PASSWORD: &str = "bench";
-/// coturn never answers on a socket that had a packet before its threads were there.
-const COTURN_START: Duration = Duration::from_millis(500);
 const START_LIMIT: Duration = Duration::from_secs(20);
 const INSTALL: &str = "coturn's `turnserver` is not installed; on Debian and Ubuntu: \
                        sudo apt-get install -y --no-install-recommends coturn";
@@ -115,9 +113,6 @@ impl Relay {
         })?;
         let trusting = trusting(made.cert.der().clone())?;
         let mut relay = Self { child, address, encrypted, trusting, _dir: dir };
-        if matches!(kind, Kind::Coturn) {
-            std::thread::sleep(COTURN_START);
-        }
         relay.wait_until_ready()?;
         Ok(relay)
     }
@@ -130,9 +125,6 @@ impl Relay {
     }
 
     fn wait_until_ready(&mut self) -> anyhow::Result<()> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        socket.connect(self.address)?;
-        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
         let mut client = Client::new(USER, PASSWORD, [1; 8]);
         let begun = Instant::now();
         let mut buffer = [0; 1500];
@@ -140,7 +132,12 @@ impl Relay {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the relay ended while it started ({status})");
             }
-            // Nobody listens yet: loopback says so at once.
+            // One of its own for each try: coturn never answers where a packet came from before its
+            // threads were there.
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            socket.connect(self.address)?;
+            socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+            // Where nobody listens yet, loopback says so at once.
             let request = client.ask(Ask::Binding);
             let asked = socket.send(&request).and_then(|_| socket.recv(&mut buffer));
             match asked {

@@ -9,6 +9,7 @@ import {
   published,
   ROOM,
   record,
+  resumed,
   slots,
   track,
   world,
@@ -193,14 +194,7 @@ describe('a lost socket', () => {
   it('is followed by a resume, with the media untouched and nobody gone', async () => {
     const { server, clock, room, platform } = await inCall();
     server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
-    server.on('resume', () => ({
-      op: 'resume',
-      participant: 'p-self',
-      seq: 12,
-      resume_ticket: 'ticket-2',
-      ice_servers: [],
-      snapshot: null,
-    }));
+    server.on('resume', () => ({ op: 'resume', ...resumed({ seq: 12 }) }));
     const names = record(room);
     server.socket.die();
     await clock.advance(10_000);
@@ -219,14 +213,7 @@ describe('a lost socket', () => {
     { what: 'left the path alone when media comes', flows: true, restarts: 0 },
   ])('$what', async ({ flows, restarts }) => {
     const { server, clock, platform } = await inCall();
-    server.on('resume', () => ({
-      op: 'resume',
-      participant: 'p-self',
-      seq: 11,
-      resume_ticket: 'ticket-2',
-      ice_servers: [],
-      snapshot: null,
-    }));
+    server.on('resume', () => ({ op: 'resume', ...resumed({ seq: 11 }) }));
     server.on('ice_servers', () => ({ op: 'ice_servers', ice_servers: [] }));
     platform.connection.become('connected');
     platform.connection.flows = flows;
@@ -247,14 +234,7 @@ describe('a lost socket', () => {
       throw new Error('a resume was sent');
     }
     server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
-    server.socket.answer(resume, {
-      op: 'resume',
-      participant: 'p-self',
-      seq: 11,
-      resume_ticket: 'ticket-2',
-      ice_servers: [],
-      snapshot: null,
-    });
+    server.socket.answer(resume, { op: 'resume', ...resumed({ seq: 11 }) });
     await settle();
     server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
     expect(names.filter((name) => name === 'participantJoined')).toHaveLength(1);
@@ -267,14 +247,7 @@ describe('a lost socket', () => {
     const { server, clock, room } = await inCall();
     room.setLayout({ audio: 4, video: 2 });
     await clock.advance(100);
-    server.on('resume', () => ({
-      op: 'resume',
-      participant: 'p-self',
-      seq: 10,
-      resume_ticket: 'ticket-2',
-      ice_servers: [],
-      snapshot: null,
-    }));
+    server.on('resume', () => ({ op: 'resume', ...resumed({ seq: 10 }) }));
     server.socket.die();
     room.subscribe('t-1', { wanted: true, pinned: true });
     await clock.advance(1_000);
@@ -293,18 +266,12 @@ describe('a lost socket', () => {
   it('takes a snapshot for what is no longer kept', async () => {
     const { server, clock, room } = await inCall();
     server.event(11, { kind: 'participant_joined', participant: participant('p-bob') });
-    server.on('resume', () => ({
-      op: 'resume',
-      participant: 'p-self',
-      seq: 500,
-      resume_ticket: 'ticket-2',
-      ice_servers: [],
-      snapshot: {
-        room: { id: ROOM, name: 'Renamed' },
-        participants: [participant('p-carol', [track('t-9', 'p-carol')])],
-        slots: slots(9, {}),
-      },
-    }));
+    const snapshot = {
+      room: { id: ROOM, name: 'Renamed' },
+      participants: [participant('p-carol', [track('t-9', 'p-carol')])],
+      slots: slots(9, {}),
+    };
+    server.on('resume', () => ({ op: 'resume', ...resumed({ seq: 500, snapshot }) }));
     server.socket.die();
     await clock.advance(1_000);
     expect([...room.participants.keys()]).toEqual(['p-carol']);
@@ -315,14 +282,7 @@ describe('a lost socket', () => {
 
   it('asks for a replay when the numbering has a hole', async () => {
     const { server, clock, room } = await inCall();
-    server.on('resume', () => ({
-      op: 'resume',
-      participant: 'p-self',
-      seq: 12,
-      resume_ticket: 'ticket-2',
-      ice_servers: [],
-      snapshot: null,
-    }));
+    server.on('resume', () => ({ op: 'resume', ...resumed({ seq: 12 }) }));
     server.event(12, { kind: 'participant_joined', participant: participant('p-late') });
     expect(room.participants.size).toBe(0);
     await clock.advance(1_000);
@@ -352,14 +312,7 @@ describe('a lost socket', () => {
 
   it('tells mutes that were made meanwhile', async () => {
     const { server, clock, room } = await inCall();
-    server.on('resume', () => ({
-      op: 'resume',
-      participant: 'p-self',
-      seq: 10,
-      resume_ticket: 'ticket-2',
-      ice_servers: [],
-      snapshot: null,
-    }));
+    server.on('resume', () => ({ op: 'resume', ...resumed({ seq: 10 }) }));
     server.welcoming = false;
     server.socket.die();
     await clock.advance(1_000);
@@ -372,14 +325,7 @@ describe('a lost socket', () => {
 
   it('repeats an offer that went down with it', async () => {
     const { server, clock, room, platform } = await inCall();
-    server.on('resume', () => ({
-      op: 'resume',
-      participant: 'p-self',
-      seq: 10,
-      resume_ticket: 'ticket-2',
-      ice_servers: [],
-      snapshot: null,
-    }));
+    server.on('resume', () => ({ op: 'resume', ...resumed({ seq: 10 }) }));
     const answering = { op: 'offer' as const, sdp: 'late', slots: slots(9, {}) };
     server.on('offer', () => undefined);
     const sharing = room.startScreenShare();
@@ -428,14 +374,7 @@ describe('a lost path', () => {
 
   it('is looked for with the next socket, at once, when the last one was dead already', async () => {
     const { server, clock, platform } = await inCall();
-    server.on('resume', () => ({
-      op: 'resume',
-      participant: 'p-self',
-      seq: 11,
-      resume_ticket: 'ticket-2',
-      ice_servers: [],
-      snapshot: null,
-    }));
+    server.on('resume', () => ({ op: 'resume', ...resumed({ seq: 11 }) }));
     // Nothing arrives, and nobody says so.
     server.on('ping', () => undefined);
     server.on('ice_servers', () => undefined);

@@ -7,12 +7,13 @@ use axum::extract::State;
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
 use confer_protocol::Timestamp;
-use confer_turn_core::{Event, Traffic};
+use confer_turn_core::Event;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::broadcast::error::RecvError;
 use utoipa::ToSchema;
 
+use super::carried::Carried;
 use super::{Admin, Policies};
 use crate::metrics::turn::{close_word, transport_word};
 
@@ -63,22 +64,6 @@ enum What {
     },
     /// The reader was too slow: so many events were lost.
     Missed { count: u64 },
-}
-
-/// What an allocation carried.
-#[derive(Debug, Serialize, ToSchema)]
-struct Carried {
-    sent_bytes: u64,
-    sent_packets: u64,
-    received_bytes: u64,
-    received_packets: u64,
-}
-
-impl From<Traffic> for Carried {
-    fn from(traffic: Traffic) -> Self {
-        let Traffic { sent_bytes, sent_packets, received_bytes, received_packets } = traffic;
-        Self { sent_bytes, sent_packets, received_bytes, received_packets }
-    }
 }
 
 /// What happens to allocations, as server-sent events of one JSON object each. Who is too slow is

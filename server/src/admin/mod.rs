@@ -3,6 +3,7 @@
 //! They are answered on a socket in the data directory, which only this user can open, and over
 //! HTTP to whoever has the token that the first start made (`secrets/admin-token`).
 
+mod carried;
 pub(crate) mod command;
 mod events;
 mod policy;

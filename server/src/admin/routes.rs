@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use confer_http::{ApiError, ApiJson, ApiQuery};
 use confer_protocol::error::{ErrorBody, ErrorCode};
-use confer_turn_core::{RelayKind, SessionInfo, Traffic};
+use confer_turn_core::{RelayKind, SessionInfo};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
+use super::carried::Carried;
 use super::{Admin, events, policy};
 use crate::metrics::turn::transport_word;
 
@@ -41,10 +42,8 @@ pub(super) struct Session {
     /// What is relayed: `udp` or `tcp`.
     kind: &'static str,
     expires_in_seconds: u64,
-    sent_bytes: u64,
-    sent_packets: u64,
-    received_bytes: u64,
-    received_packets: u64,
+    #[serde(flatten)]
+    carried: Carried,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -90,7 +89,6 @@ fn is_of(username: &str, user: &str) -> bool {
 
 impl Session {
     fn new(info: SessionInfo, tenants: &policy::Policies) -> Self {
-        let Traffic { sent_bytes, sent_packets, received_bytes, received_packets } = info.traffic;
         Self {
             tenant: tenants.name(info.tenant),
             username: info.username,
@@ -102,10 +100,7 @@ impl Session {
                 RelayKind::Tcp => "tcp",
             },
             expires_in_seconds: info.expires_in.as_secs(),
-            sent_bytes,
-            sent_packets,
-            received_bytes,
-            received_packets,
+            carried: info.traffic.into(),
         }
     }
 }

@@ -72,16 +72,30 @@ fn of_chat(page: &mut Page, chat: &ChatService) {
     for (outcome, count) in outcomes {
         page.labelled("confer_chat_messages_total", "outcome", outcome, count);
     }
-    let help = "Transactions that wrote messages; stored messages divided by this is a batch.";
-    page.one_counter("confer_chat_flushes_total", help, now.flushes);
-    let help = "Transactions run again because the database was lost.";
-    page.one_counter("confer_chat_repeated_flushes_total", help, now.repeated_flushes);
-    let help = "Sent, delivered and read marks that moved.";
-    page.one_counter("confer_chat_receipts_total", help, now.receipts);
-    let help = "Parts of a log that were read because a hint was missing.";
-    page.one_counter("confer_chat_gaps_total", help, now.gaps);
-    let help = "Clients whose feed ended because they read too slowly.";
-    page.one_counter("confer_chat_feeds_cut_total", help, now.feeds_cut);
+    let counted = [
+        (
+            "confer_chat_flushes_total",
+            "Transactions that wrote messages; stored messages divided by this is a batch.",
+            now.flushes,
+        ),
+        (
+            "confer_chat_repeated_flushes_total",
+            "Transactions run again because the database was lost.",
+            now.repeated_flushes,
+        ),
+        ("confer_chat_receipts_total", "Sent, delivered and read marks that moved.", now.receipts),
+        (
+            "confer_chat_gaps_total",
+            "Parts of a log that were read because a hint was missing.",
+            now.gaps,
+        ),
+        (
+            "confer_chat_feeds_cut_total",
+            "Clients whose feed ended because they read too slowly.",
+            now.feeds_cut,
+        ),
+    ];
+    counters(page, counted);
 }
 
 fn of_accounts(page: &mut Page, accounts: &Accounts) {
@@ -90,16 +104,33 @@ fn of_accounts(page: &mut Page, accounts: &Accounts) {
     page.counter("confer_accounts_logins_total", "Logins by outcome.");
     page.labelled("confer_accounts_logins_total", "outcome", "granted", now.logins);
     page.labelled("confer_accounts_logins_total", "outcome", "refused", now.logins_refused);
-    page.one_counter("confer_accounts_guests_total", "Guests let in.", now.guests);
-    page.one_counter("confer_accounts_refreshes_total", "Logins continued.", now.refreshes);
-    let help = "Spent refresh tokens that were used again, each of which ended a login.";
-    page.one_counter("confer_accounts_refresh_reuses_total", help, now.refresh_reuses);
-    let help = "Access tokens refused, for whatever reason.";
-    page.one_counter("confer_accounts_tokens_refused_total", help, now.tokens_refused);
-    let help = "Logins and users ended on purpose.";
-    page.one_counter("confer_accounts_revocations_total", help, now.revocations);
-    let help = "Attempts that came too often.";
-    page.one_counter("confer_accounts_rate_limited_total", help, now.rate_limited);
+    let counted = [
+        ("confer_accounts_guests_total", "Guests let in.", now.guests),
+        ("confer_accounts_refreshes_total", "Logins continued.", now.refreshes),
+        (
+            "confer_accounts_refresh_reuses_total",
+            "Spent refresh tokens that were used again, each of which ended a login.",
+            now.refresh_reuses,
+        ),
+        (
+            "confer_accounts_tokens_refused_total",
+            "Access tokens refused, for whatever reason.",
+            now.tokens_refused,
+        ),
+        (
+            "confer_accounts_revocations_total",
+            "Logins and users ended on purpose.",
+            now.revocations,
+        ),
+        ("confer_accounts_rate_limited_total", "Attempts that came too often.", now.rate_limited),
+    ];
+    counters(page, counted);
+}
+
+fn counters<const N: usize>(page: &mut Page, counted: [(&str, &str, u64); N]) {
+    for (name, help, value) in counted {
+        page.one_counter(name, help, value);
+    }
 }
 
 fn code_text(code: ErrorCode) -> String {

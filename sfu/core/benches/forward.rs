@@ -16,6 +16,8 @@ mod allocations;
 #[path = "../tests/simulation/client.rs"]
 #[expect(dead_code, reason = "the simulation uses the rest of it")]
 mod client;
+#[path = "support/picture.rs"]
+mod picture;
 #[path = "support/summary.rs"]
 mod summary;
 
@@ -27,16 +29,14 @@ use confer_protocol::media::{MediaAction, MediaCommand, MediaEvent, MediaHappeni
 use confer_protocol::room::{SlotDemand, TrackSource};
 use confer_sfu_core::io::ShardConfig;
 use confer_sfu_core::limits::Limits;
-use confer_sfu_core::rtp::extension::ExtensionWriter;
-use confer_sfu_core::rtp::packet::FixedHeader;
-use confer_sfu_core::rtp::{Pt, RtpTime, SeqNo16, Ssrc};
 use confer_sfu_core::shard::Shard;
 use confer_sfu_core::transport::dtls::Certificate;
 use confer_sfu_core::transport::srtp::{MasterKey, Sealer, SrtpProfile};
 use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
-use client::{Client, Line, MID_ID, TRANSPORT_CC_ID, VP8};
+use client::{Client, Line};
+use picture::Picture;
 
 #[global_allocator]
 static ALLOCATOR: allocations::Counting = allocations::Counting;
@@ -303,29 +303,15 @@ impl Bench {
     fn frame(&mut self) -> Vec<Vec<u8>> {
         let is_keyframe = self.frames.is_multiple_of(300) || self.frames < 10;
         self.frames += 1;
+        let picture = Picture {
+            id: (self.frames & 0x7fff) as u16,
+            timestamp: self.frames.wrapping_mul(3_000),
+            is_keyframe,
+            packets: FRAME_PACKETS,
+            packet_bytes: PACKET_BYTES,
+        };
         for packet in 0..FRAME_PACKETS {
-            let fixed = FixedHeader {
-                marker: packet + 1 == FRAME_PACKETS,
-                pt: Pt(VP8),
-                seq: SeqNo16((self.seq & 0xffff) as u16),
-                timestamp: RtpTime(self.frames.wrapping_mul(3_000)),
-                ssrc: Ssrc(42),
-                has_extensions: true,
-                has_padding: false,
-            };
-            let mut bytes = fixed.encode().to_vec();
-            let mut block = [0; 32];
-            let mut writer = ExtensionWriter::new(&mut block, false);
-            writer.push(MID_ID, b"0");
-            writer.push(TRANSPORT_CC_ID, &self.transport_seq.to_be_bytes());
-            let length = writer.finish();
-            bytes.extend_from_slice(&block[..length]);
-            let start = if packet == 0 { 0x10 } else { 0 };
-            let picture = (self.frames & 0x7fff) as u16 | 0x8000;
-            bytes.extend_from_slice(&[0x80 | start, 0xe0]);
-            bytes.extend_from_slice(&picture.to_be_bytes());
-            bytes.extend_from_slice(&[1, 0x20, u8::from(!is_keyframe)]);
-            bytes.resize(PACKET_BYTES - 16, 0x5a);
+            let bytes = picture.packet(packet, self.seq, self.transport_seq);
             let client = &mut self.people[0].1;
             client.send_rtp(&bytes, self.seq);
             self.seq += 1;

@@ -13,27 +13,27 @@
 #[path = "../../core/tests/simulation/client.rs"]
 #[expect(dead_code, reason = "the simulation uses the rest of it")]
 mod client;
+#[path = "../../core/benches/support/picture.rs"]
+mod picture;
+#[path = "support/readers.rs"]
+mod readers;
 #[path = "../../core/benches/support/summary.rs"]
 mod summary;
 
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use confer_protocol::id::{Mid, ParticipantId, RoomId, TrackId};
 use confer_protocol::media::{MediaAction, MediaCommand, MediaEvent, MediaHappening, PublishTrack};
 use confer_protocol::room::TrackSource;
-use confer_sfu_core::rtp::extension::ExtensionWriter;
-use confer_sfu_core::rtp::packet::FixedHeader;
-use confer_sfu_core::rtp::{Pt, RtpTime, SeqNo16, Ssrc};
 use confer_sfu_net::{Config, Running, SfuHandle, start};
 use quinn_udp::UdpSocketState;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use client::{Client, Line, MID_ID, TRANSPORT_CC_ID, VP8};
+use client::{Client, Line};
+use picture::Picture;
+use readers::Readers;
 
 const FRAME_PACKETS: u32 = 8;
 /// Of each packet on the publisher's side, its tag included.
@@ -91,27 +91,17 @@ fn measure(gso: bool, subscribers: usize, seconds: u32) -> Measured {
     }
     call.connect();
 
-    let arrived = Arc::new(AtomicU64::new(0));
-    let is_over = Arc::new(AtomicBool::new(false));
-    let sockets: Vec<UdpSocket> = call.people[1..]
-        .iter()
-        .map(|person| person.socket.try_clone().expect("descriptors are left"))
-        .collect();
-    let reader = {
-        let (arrived, is_over) = (Arc::clone(&arrived), Arc::clone(&is_over));
-        std::thread::spawn(move || read_all(&sockets, &arrived, &is_over))
-    };
+    let clone = |person: &Person| person.socket.try_clone().expect("descriptors are left");
+    let readers = Readers::start(call.people[1..].iter().map(clone).collect(), 0);
 
     call.publish_for(Duration::from_secs(1));
     std::thread::sleep(SETTLE);
     let (before, cpu_before) = (call.sent(), thread_cpu());
-    let arrived_before = arrived.load(Ordering::Relaxed);
+    let arrived_before = readers.arrived();
     call.publish_for(Duration::from_secs(seconds.into()));
     std::thread::sleep(SETTLE);
     let (after, cpu_after) = (call.sent(), thread_cpu());
-    let arrived = arrived.load(Ordering::Relaxed) - arrived_before;
-    is_over.store(true, Ordering::Relaxed);
-    reader.join().expect("the reader does not panic");
+    let arrived = readers.stop() - arrived_before;
 
     let packets = after.0 - before.0;
     let expected = u64::from(seconds * FRAMES_PER_SECOND * FRAME_PACKETS) * subscribers as u64;
@@ -241,29 +231,15 @@ impl Call {
     fn frame(&mut self) -> Vec<u8> {
         let is_keyframe = self.frames.is_multiple_of(300) || self.frames < 60;
         self.frames += 1;
+        let picture = Picture {
+            id: (self.frames & 0x7fff) as u16,
+            timestamp: self.frames.wrapping_mul(90_000 / FRAMES_PER_SECOND),
+            is_keyframe,
+            packets: FRAME_PACKETS,
+            packet_bytes: PACKET_BYTES,
+        };
         for packet in 0..FRAME_PACKETS {
-            let fixed = FixedHeader {
-                marker: packet + 1 == FRAME_PACKETS,
-                pt: Pt(VP8),
-                seq: SeqNo16((self.seq & 0xffff) as u16),
-                timestamp: RtpTime(self.frames.wrapping_mul(90_000 / FRAMES_PER_SECOND)),
-                ssrc: Ssrc(42),
-                has_extensions: true,
-                has_padding: false,
-            };
-            let mut bytes = fixed.encode().to_vec();
-            let mut block = [0; 32];
-            let mut writer = ExtensionWriter::new(&mut block, false);
-            writer.push(MID_ID, b"0");
-            writer.push(TRANSPORT_CC_ID, &self.transport_seq.to_be_bytes());
-            let length = writer.finish();
-            bytes.extend_from_slice(&block[..length]);
-            let start = if packet == 0 { 0x10 } else { 0 };
-            let picture = (self.frames & 0x7fff) as u16 | 0x8000;
-            bytes.extend_from_slice(&[0x80 | start, 0xe0]);
-            bytes.extend_from_slice(&picture.to_be_bytes());
-            bytes.extend_from_slice(&[1, 0x20, u8::from(!is_keyframe)]);
-            bytes.resize(PACKET_BYTES - 16, 0x5a);
+            let bytes = picture.packet(packet, self.seq, self.transport_seq);
             self.people[0].client.send_rtp(&bytes, self.seq);
             self.seq += 1;
             self.transport_seq = self.transport_seq.wrapping_add(1);
@@ -284,23 +260,6 @@ impl Call {
 fn send_all(person: &mut Person) {
     for datagram in person.client.outbox.drain(..) {
         person.socket.send(&datagram).expect("loopback takes it");
-    }
-}
-
-/// Empties the subscribers' sockets until told to stop.
-fn read_all(sockets: &[UdpSocket], arrived: &AtomicU64, is_over: &AtomicBool) {
-    let mut buffer = [0; 2_048];
-    while !is_over.load(Ordering::Relaxed) {
-        for socket in sockets {
-            loop {
-                match socket.recv(&mut buffer) {
-                    Ok(_) => arrived.fetch_add(1, Ordering::Relaxed),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    Err(error) => panic!("a subscriber's socket failed: {error}"),
-                };
-            }
-        }
-        std::thread::sleep(Duration::from_micros(500));
     }
 }
 

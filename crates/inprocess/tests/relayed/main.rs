@@ -8,6 +8,8 @@
 mod client;
 #[expect(dead_code, reason = "the benchmark uses the rest of it")]
 mod person;
+#[path = "../../../../sfu/core/benches/support/picture.rs"]
+mod picture;
 #[expect(dead_code, reason = "the benchmark uses the rest of it")]
 mod relayed;
 mod support;

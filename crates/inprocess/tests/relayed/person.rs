@@ -5,20 +5,16 @@ use std::time::{Duration, Instant};
 use confer_protocol::id::{Mid, ParticipantId, RoomId, TrackId};
 use confer_protocol::media::{MediaAction, MediaCommand, MediaHappening, PublishTrack};
 use confer_protocol::room::TrackSource;
-use confer_sfu_core::rtp::extension::ExtensionWriter;
-use confer_sfu_core::rtp::packet::FixedHeader;
-use confer_sfu_core::rtp::{Pt, RtpTime, SeqNo16, Ssrc};
 use uuid::Uuid;
 
-use crate::client::{Arrived, Client, Line, MID_ID, TRANSPORT_CC_ID, VP8};
+use crate::client::{Arrived, Client, Line};
+use crate::picture::Picture;
 use crate::relayed::Relayed;
 use crate::support::{Media, PATIENCE, Relay};
 
 const ROOM: RoomId = RoomId(Uuid::from_u128(1));
 /// Of each media packet, its tag included.
 pub(crate) const PACKET_BYTES: usize = 1_200;
-/// The tag of AES-GCM (RFC 7714, section 13).
-const SRTP_BYTES: usize = 16;
 /// How long a person listens before looking after timers.
 const TURN: Duration = Duration::from_millis(5);
 
@@ -104,30 +100,16 @@ impl Person {
     /// The next picture, in `packets` sealed packets of [`PACKET_BYTES`].
     pub(crate) fn picture(&mut self, packets: u16) -> Vec<Vec<u8>> {
         self.pictures += 1;
-        for packet in 0..packets {
+        let picture = Picture {
+            id: self.pictures,
+            timestamp: u32::from(self.pictures).wrapping_mul(3_000),
+            is_keyframe: true,
+            packets: packets.into(),
+            packet_bytes: PACKET_BYTES,
+        };
+        for packet in 0..picture.packets {
             self.sent += 1;
-            let fixed = FixedHeader {
-                marker: packet + 1 == packets,
-                pt: Pt(VP8),
-                seq: SeqNo16((self.sent & 0xffff) as u16),
-                timestamp: RtpTime(u32::from(self.pictures).wrapping_mul(3_000)),
-                ssrc: Ssrc(42),
-                has_extensions: true,
-                has_padding: false,
-            };
-            let mut bytes = fixed.encode().to_vec();
-            let mut block = [0; 32];
-            let mut writer = ExtensionWriter::new(&mut block, false);
-            writer.push(MID_ID, b"0");
-            writer.push(TRANSPORT_CC_ID, &((self.sent & 0xffff) as u16).to_be_bytes());
-            let length = writer.finish();
-            bytes.extend_from_slice(&block[..length]);
-            // The first bytes of a VP8 keyframe's packets, with a picture id (RFC 7741).
-            let start = if packet == 0 { 0x10 } else { 0 };
-            bytes.extend_from_slice(&[0x80 | start, 0xe0]);
-            bytes.extend_from_slice(&(self.pictures | 0x8000).to_be_bytes());
-            bytes.extend_from_slice(&[1, 0x20, 0]);
-            bytes.resize(PACKET_BYTES - SRTP_BYTES, 0x5a);
+            let bytes = picture.packet(packet, self.sent, (self.sent & 0xffff) as u16);
             self.client.send_rtp(&bytes, self.sent);
         }
         self.client.outbox.drain(..).collect()

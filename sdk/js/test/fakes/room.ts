@@ -5,6 +5,7 @@ import type {
   Joined,
   ParticipantInfo,
   PublishIntent,
+  Resumed,
   SlotAssignment,
   SlotDemand,
   SlotMap,
@@ -62,6 +63,17 @@ export function joined(more: Partial<Joined> = {}): Joined {
       participants: [self],
       slots: slots(0, {}),
     },
+    ...more,
+  };
+}
+
+export function resumed(more: Partial<Resumed> = {}): Resumed {
+  return {
+    participant: 'p-self',
+    seq: 10,
+    resume_ticket: 'ticket-2',
+    ice_servers: [],
+    snapshot: null,
     ...more,
   };
 }
