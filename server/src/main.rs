@@ -166,6 +166,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     builder.enable_all().build().map_err(|error| Failure::Other(error.into()))
 }
 
+/// What may be printed of strangers' names: none of it steers a terminal.
+fn harmless(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
+}
+
 /// Writes for the person who started the process. A closed pipe is their wish, not our error.
 fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();

@@ -20,7 +20,6 @@ import {
   removeNow,
   run,
   sweep,
-  within,
 } from './namespaces.mjs';
 import {
   CLOSED_DOOR,
@@ -34,7 +33,7 @@ import {
 } from './nat-rules.mjs';
 import { RoughLink } from './rough-link.mjs';
 
-export { PORTS, within };
+export { PORTS };
 
 export const SERVER = '203.0.113.10';
 export const SERVER_V6 = '2001:db8::10';

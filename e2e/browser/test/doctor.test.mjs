@@ -6,7 +6,8 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { missing, NatLab, PORTS, SERVER, within } from '../lib/natlab.mjs';
+import { within } from '../lib/namespaces.mjs';
+import { missing, NatLab, PORTS, SERVER } from '../lib/natlab.mjs';
 import { BINARY, Server } from '../lib/server.mjs';
 
 const run = promisify(execFile);

@@ -284,8 +284,8 @@ export class Signal extends Emitter<SignalEvents> {
     if (welcome === null) {
       return;
     }
-    const often = this.#busy ? BUSY_PING_MS : Number.POSITIVE_INFINITY;
-    const interval = Math.min(often, welcome.heartbeat_ms);
+    const heartbeat = welcome.heartbeat_ms;
+    const interval = this.#busy ? Math.min(BUSY_PING_MS, heartbeat) : heartbeat;
     this.#pingTimer = this.#platform.setTimer(() => {
       this.#ping(PING_TIMEOUT_MS);
       this.#schedulePing();

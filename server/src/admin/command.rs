@@ -96,7 +96,7 @@ pub(crate) async fn run(
                 while let Some(end) = read.iter().position(|byte| *byte == b'\n') {
                     let line: Vec<u8> = read.drain(..=end).collect();
                     if let Some(event) = line.strip_prefix(b"data: ") {
-                        crate::print(&String::from_utf8_lossy(event));
+                        crate::print(&crate::harmless(&String::from_utf8_lossy(event)));
                     }
                 }
             }

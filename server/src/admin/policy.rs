@@ -46,7 +46,7 @@ impl Policies {
         Some(&found.1)
     }
 
-    /// What a tenant is called, unless it was taken away.
+    /// What a tenant is called, also after it was taken away.
     pub(crate) fn name(&self, tenant: TenantId) -> Option<String> {
         self.0.get(tenant.0).map(|(name, _)| name.clone())
     }

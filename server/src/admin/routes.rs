@@ -30,7 +30,7 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
 /// One allocation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Session {
-    /// `default` is what `[turn]` itself says; nothing when the tenant was taken away since.
+    /// `default` is what `[turn]` itself says; a tenant that was taken away keeps its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<String>,
     /// As the client names itself; an ephemeral name begins with its expiry.

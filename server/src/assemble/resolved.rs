@@ -14,7 +14,7 @@ const RESOLVING: Duration = Duration::from_secs(2);
 /// A host and a port.
 type Place = (String, u16);
 
-/// The last answer for each name. There are as many as services in the configuration.
+/// The last answer for each name that a configuration has had: a database's and a Redis's.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Resolved(Arc<Mutex<BTreeMap<Place, Vec<SocketAddr>>>>);
 

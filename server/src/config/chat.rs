@@ -16,10 +16,11 @@ section! {
         /// Rooms one user may own.
         rooms_per_owner: u32 = Limits::default().rooms_per_owner,
 
-        /// HTTP requests of one user a second, over time; more are told when to come again.
+        /// HTTP requests of one user a second, over time; more are told when to come again. 0 counts
+        /// as 1.
         requests_per_second: u32 = Limits::default().requests_per_second,
 
-        /// HTTP requests of one user at once, after a pause.
+        /// HTTP requests of one user at once, after a pause. 0 counts as 1.
         request_burst: u32 = Limits::default().request_burst,
 
         /// How often conversations that somebody watches are compared with the database.

@@ -31,12 +31,6 @@ pub(super) fn text(finding: &Finding, explained: &mut BTreeSet<String>) -> Strin
     text
 }
 
-/// What may be printed: names in certificates are whatever a stranger wrote, and none of it steers a
-/// terminal.
-pub(super) fn harmless(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
-}
-
 fn span_or_less(took: Duration) -> String {
     let milliseconds = took.as_secs_f64() * 1000.0;
     match took.as_millis() {
@@ -96,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_a_stranger_wrote_does_not_steer_the_terminal() {
-        let told = harmless("for \x1b[2Jevil.example,\r issued\nby itself");
+        let told = crate::harmless("for \x1b[2Jevil.example,\r issued\nby itself");
         assert_eq!(told, "for \u{fffd}[2Jevil.example,\u{fffd} issued\nby itself");
     }
 }

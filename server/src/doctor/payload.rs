@@ -16,6 +16,8 @@ use super::way::datagrams;
 const SIZES: [usize; 2] = [20, 1200];
 /// The channel that both clients bind (RFC 8656, section 12).
 const CHANNEL: u16 = 0x4000;
+/// One that the second client does not bind elsewhere.
+const PEER_CHANNEL: u16 = 0x4001;
 
 impl Visit<'_> {
     /// Lets a plain socket of this machine be the peer. Packets between clients of one relay never
@@ -54,7 +56,15 @@ impl Visit<'_> {
                 self.tell(Outcome::Good, &says);
             }
             Ok(None) => {
-                self.trouble(&Trouble::Unreached);
+                // As in `lost`. Beyond NAT the port is not the one that packets come from.
+                let ask = Ask::Bind { channel: PEER_CHANNEL, peer: own };
+                let trouble = match link.ask(ask).await {
+                    Err(refused @ Trouble::Code { code: 403, .. }) if own.ip() == seen.ip() => {
+                        refused
+                    }
+                    Ok(_) | Err(_) => Trouble::Unreached,
+                };
+                self.trouble(&trouble);
             }
             Err(trouble) => {
                 self.trouble(&trouble);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use confer_turn_core::Transport;
 use serde::Serialize;
 
-use super::layout::{harmless, text};
+use super::layout::text;
 use super::target::{Goal, Place, word};
 
 /// What is looked at, in this order.
@@ -180,7 +180,7 @@ impl Report {
                     // What was waited for is over: the line is cleared.
                     let _ = write!(stderr, "\r\x1b[K");
                 }
-                crate::print(&harmless(text));
+                crate::print(&crate::harmless(text));
             }
         }
     }

@@ -8,9 +8,6 @@ use super::page::Page;
 /// Name, help, and where the number is.
 type Row = (&'static str, &'static str, fn(&StatsSnapshot) -> u64);
 
-const GAUGES: [Row; 1] =
-    [("confer_turn_allocations", "Allocations now.", |stats| stats.allocations)];
-
 const COUNTERS: [Row; 11] = [
     ("confer_turn_relayed_packets_total", "Payload packets, both ways.", |stats| {
         stats.relayed_packets
@@ -50,9 +47,7 @@ const COUNTERS: [Row; 11] = [
 ];
 
 pub(super) fn write(page: &mut Page, stats: &StatsSnapshot) {
-    for (name, help, value) in GAUGES {
-        page.one_gauge(name, help, value(stats));
-    }
+    page.one_gauge("confer_turn_allocations", "Allocations now.", stats.allocations);
     let name = "confer_turn_connections";
     page.gauge(name, "Clients' connections now, by what they speak.");
     for (transport, count) in &stats.connected {

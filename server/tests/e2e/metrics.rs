@@ -50,6 +50,10 @@ fn families(text: &str) -> Vec<Family> {
     found
 }
 
+/// Labels of families that have no sample before something happens.
+const EMPTY_AT_FIRST: [(&str, &str); 2] =
+    [("confer_signaling_errors_total", "code"), ("confer_signaling_closes_total", "code")];
+
 /// The names of a sample's labels.
 fn sample_labels(sample: &str, family: &str) -> Vec<String> {
     let (name, value) = sample.rsplit_once(' ').expect("a name and a value");
@@ -72,7 +76,9 @@ async fn the_page_in_docs_lists_every_metric_and_alarms_are_about_these() {
     let (_, text) = answer.split_once("\r\n\r\n").expect("headers and a page");
 
     let mut page = INTRODUCTION.to_owned();
-    for Family { name, kind, help, labels } in families(text) {
+    for Family { name, kind, help, mut labels } in families(text) {
+        let later = EMPTY_AT_FIRST.iter().filter(|(family, _)| *family == name);
+        labels.extend(later.map(|(_, label)| (*label).to_owned()));
         assert!(name.ends_with("_total") == (kind == "counter"), "{name} is a {kind}");
         let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
         writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).expect("a text");

@@ -229,6 +229,8 @@ impl Sessions {
         };
         match Handshake::begin(hello, config, seat, now) {
             Ok(handshake) => {
+                // What is over is no longer in the order, nor what this client began before.
+                self.half_open.retain(|tuple| self.coming.contains_key(tuple));
                 brought.failed += u64::from(self.make_room());
                 self.half_open.push_back(tuple);
                 self.coming.insert(tuple, handshake);
@@ -300,12 +302,9 @@ impl Sessions {
 
     /// Lets the oldest handshake go when there are too many; says whether one went.
     fn make_room(&mut self) -> bool {
-        while self.half_open.len() >= HALF_OPEN {
-            let Some(oldest) = self.half_open.pop_front() else { return false };
-            if self.coming.remove(&oldest).is_some() {
-                return true;
-            }
+        if self.coming.len() < HALF_OPEN {
+            return false;
         }
-        false
+        self.half_open.pop_front().is_some_and(|oldest| self.coming.remove(&oldest).is_some())
     }
 }

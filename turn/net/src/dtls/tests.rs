@@ -318,6 +318,21 @@ fn the_oldest_handshake_gives_way_and_one_network_has_only_its_share() {
 }
 
 #[test]
+fn who_begins_again_and_again_pushes_nobody_out() {
+    let mut relay = Relay::new(1);
+    let mut begin = |client: SocketAddr| {
+        let mut client = Client::new(FiveTuple { client, ..tuple(1) });
+        client.step(&mut relay);
+        client.step(&mut relay);
+        relay.counts().1
+    };
+    begin(SocketAddr::from(([127, 0, 0, 2], 1)));
+    for _ in 0..=HALF_OPEN {
+        assert_eq!(begin(SocketAddr::from(([127, 0, 0, 1], 1))), 2);
+    }
+}
+
+#[test]
 fn a_flight_goes_out_again_later_each_time_until_the_greeting_is_over() {
     let mut relay = Relay::new(1);
     let mut client = Client::new(tuple(1));

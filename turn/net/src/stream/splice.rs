@@ -1,9 +1,10 @@
 //! A client's data connection and its peer's, once they belong together (RFC 6062, section 5.4).
 //!
 //! Either direction holds one buffer, and reads only when all of it is written: who reads slowly
-//! slows the other side down, as do the rates of the allocation, and nothing is lost. Ends pass through as they are: half of one side
-//! for the same half of the other, and a reset as a reset, so that nobody takes what was broken off
-//! for what was finished.
+//! slows the other side down, as do the rates of the allocation, and nothing is lost. Ends pass
+//! through as they are: half of one side for the same half of the other, and a reset as a reset, so
+//! that nobody takes what was broken off for what was finished. The end of the allocation closes
+//! both sides, as an end.
 
 use std::io;
 use std::time::Duration;
